@@ -1,0 +1,40 @@
+"""What the threads of a Python program really do.
+
+>>> recording = gtrace.load("app.gtrace")           # what was captured
+>>> timeline = gtrace.build_timeline(recording)     # every thread in one state at a time
+>>> page = gtrace.render(timeline)                  # one HTML page, as text
+>>> gtrace.summarize(timeline)                      # the numbers, as JSON-ready dict
+
+``gtrace run script.py`` makes the recording. Names are imported on first use, because this package
+is also imported inside the traced program, which must stay free of pandas and plotly.
+"""
+
+from __future__ import annotations
+
+from importlib import import_module
+from typing import TYPE_CHECKING, Any, Final
+
+if TYPE_CHECKING:
+    from gtrace.analysis.summary import summarize
+    from gtrace.recording import Recording, load
+    from gtrace.report import render
+    from gtrace.timeline import Timeline
+    from gtrace.timeline.build import build_timeline
+
+__version__: Final = "0.1.0"
+__all__ = ["Recording", "Timeline", "build_timeline", "load", "render", "summarize"]
+
+_HOME: Final = {
+    "Recording": "gtrace.recording",
+    "Timeline": "gtrace.timeline",
+    "build_timeline": "gtrace.timeline.build",
+    "load": "gtrace.recording",
+    "render": "gtrace.report",
+    "summarize": "gtrace.analysis.summary",
+}
+
+
+def __getattr__(name: str) -> Any:
+    if name not in _HOME:
+        raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
+    return getattr(import_module(_HOME[name]), name)

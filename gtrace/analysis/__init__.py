@@ -1,0 +1,1 @@
+"""What a Timeline says: numbers, verdict, waits."""

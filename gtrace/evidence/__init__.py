@@ -1,0 +1,1 @@
+"""One reader per source of evidence: file -> table, checked; damage becomes data."""

@@ -1,0 +1,77 @@
+"""The Timeline: two tables and what is known about the run they describe."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING, Final
+
+import pandas as pd
+
+from gtrace.model import Evidence, Gil, State
+
+if TYPE_CHECKING:
+    from gtrace.model import TimeNs
+
+INTERVAL_COLUMNS: Final = (
+    "pid", "tid", "thread", "start_ns", "end_ns", "state", "gil", "core",
+    "function", "reason", "blocker_tid", "evidence", "lane",
+)  # fmt: skip
+STATE_DTYPE: Final = pd.CategoricalDtype([s.value for s in State])
+GIL_DTYPE: Final = pd.CategoricalDtype([g.value for g in Gil])
+EVIDENCE_DTYPE: Final = pd.CategoricalDtype([e.value for e in Evidence])
+
+
+@dataclass(frozen=True)
+class RunInfo:
+    """What is known about the run as a whole."""
+
+    command: tuple[str, ...]
+    python_version: str
+    implementation: str
+    free_threaded: bool
+    executable: str
+    cwd: str
+    platform: str
+    cores: int
+    switch_interval_s: float
+    started_at: float
+    """Wall clock at the start, seconds since the epoch."""
+    duration: TimeNs
+    exit_status: int | None
+    """The program's exit status (128+n for signal n); None where nobody saw its end."""
+    gtrace_version: str
+    viztracer_version: str | None
+    evidence: dict[str, str]
+    """Per source ``exact``, ``derived``, ``inferred``, or ``none: why``."""
+    lost: dict[str, int]
+    """Events lost per source."""
+    notes: tuple[str, ...] = ()
+    """What the reader must know to read the page right, each a full sentence."""
+    pids: tuple[int, ...] = ()
+
+
+@dataclass(frozen=True)
+class Timeline:
+    """Every thread of a run, in exactly one state from its start to its end.
+
+    ``threads`` has one row a thread, its index is the lane (0, 1, …; order of start), columns
+    ``pid tid ident name daemon parent_tid target created start_ns end_ns ended``. ``end_ns`` is the
+    end of the recording where ``ended`` is false (the thread was alive then). ``ident`` and
+    ``parent_tid`` are -1, ``target`` and ``created`` empty where not known.
+
+    ``intervals`` has the columns of ``INTERVAL_COLUMNS``; times are int64 ns since the recording
+    began; ``state gil evidence thread function reason`` are categories (``gil`` is missing where
+    there is no GIL or it is not known; ``function`` and ``reason`` are empty strings where there
+    is none); ``core`` is -1 and ``blocker_tid`` -1 where not known; ``lane`` is the row of
+    ``threads``. Rows are sorted by (lane, start_ns); the intervals of a lane neither overlap nor
+    leave a gap and reach from the thread's start to its end.
+
+    ``calls_known_from`` is the time in ns from which the calls are complete.
+    """
+
+    run: RunInfo
+    threads: pd.DataFrame
+    intervals: pd.DataFrame
+    calls_known_from: int = 0
+    joins: pd.DataFrame = field(default_factory=pd.DataFrame)
+    """One row a join: ``time_ns tid joined_tid timeout_s end_ns timed_out``."""
