@@ -1,0 +1,136 @@
+"""Starts the program in a process of its own with the recorder in it, and stands aside until it ends."""
+
+from __future__ import annotations
+
+import json
+import os
+import signal
+import sys
+from dataclasses import dataclass
+from time import monotonic_ns
+from typing import Final
+
+from gtrace.errors import LaunchError
+
+STARTUP: Final = os.path.join(os.path.dirname(os.path.abspath(__file__)), "startup")
+ROOT: Final = os.path.dirname(os.path.dirname(os.path.dirname(os.path.abspath(__file__))))
+FORWARDED: Final = (
+    signal.SIGINT,
+    signal.SIGTERM,
+    signal.SIGHUP,
+    signal.SIGQUIT,
+    signal.SIGUSR1,
+    signal.SIGUSR2,
+)
+SENT_BY_KERNEL: Final = 0x80
+"""``si_code`` of a signal from the terminal: the whole foreground group has it already."""
+NODE_BYTES: Final = 96
+LEAST_CALLS: Final = 1_000_000
+MOST_CALLS: Final = 10_000_000
+
+
+@dataclass(frozen=True)
+class LaunchOptions:
+    """How to record."""
+
+    recording: str
+    python: str
+    calls: bool = True
+    switch_interval_s: float | None = None
+
+
+@dataclass(frozen=True)
+class Outcome:
+    """How the program ended, and when its end was seen (CLOCK_MONOTONIC)."""
+
+    exit_status: int
+    signal: int | None
+    ended_ns: int
+
+
+def run_program(arguments: list[str], options: LaunchOptions) -> Outcome:
+    """Runs ``python arguments…`` with the recorder; gives its exit status, 128+n for signal n.
+
+    Signals sent to this process alone are passed on; Ctrl-C reaches the program from the terminal.
+    """
+    environment = _environment(options)
+    watched = {*FORWARDED, signal.SIGCHLD}
+    mask = signal.pthread_sigmask(signal.SIG_BLOCK, watched)
+    try:
+        pid = os.posix_spawnp(
+            options.python,
+            [options.python, *arguments],
+            environment,
+            setsigmask=mask,
+            setsigdef=[signal.SIGPIPE],
+        )
+    except OSError as error:
+        signal.pthread_sigmask(signal.SIG_SETMASK, mask)
+        raise LaunchError(
+            f"cannot start the interpreter: {options.python}: {error.strerror}; name one with --python"
+        ) from error
+    try:
+        return _wait(pid, watched)
+    finally:
+        signal.pthread_sigmask(signal.SIG_SETMASK, mask)
+
+
+def _environment(options: LaunchOptions) -> dict[str, str]:
+    before = os.environ.get("PYTHONPATH")
+    launch = {
+        "recording": os.path.abspath(options.recording),
+        "root": ROOT,
+        "pythonpath": before,
+        "calls": options.calls,
+        "entries": buffer_entries(),
+        "switch_interval": options.switch_interval_s,
+    }
+    path = STARTUP if not before else STARTUP + os.pathsep + before
+    return {**os.environ, "PYTHONPATH": path, "GTRACE_LAUNCH": json.dumps(launch)}
+
+
+def _wait(pid: int, watched: set[signal.Signals]) -> Outcome:
+    while True:
+        info = signal.sigwaitinfo(watched)
+        if info.si_signo == signal.SIGCHLD:
+            done, status = os.waitpid(pid, os.WNOHANG)
+            if done:
+                return _outcome(status)
+        elif info.si_code != SENT_BY_KERNEL:
+            os.kill(pid, info.si_signo)
+
+
+def _outcome(status: int) -> Outcome:
+    ended = monotonic_ns()
+    if os.WIFSIGNALED(status):
+        number = os.WTERMSIG(status)
+        return Outcome(128 + number, number, ended)
+    return Outcome(os.WEXITSTATUS(status), None, ended)
+
+
+def buffer_entries() -> int:
+    """How many calls the circular buffer holds: a quarter of the memory that is free, within bounds.
+
+    Pages of the buffer that no call reaches cost nothing.
+    """
+    return max(LEAST_CALLS, min(MOST_CALLS, _free_memory() // 4 // NODE_BYTES))
+
+
+def _free_memory() -> int:
+    """Bytes this process may still use: what the machine has left, or its control group."""
+    free = sys.maxsize
+    for line in _lines("/proc/meminfo"):
+        if line.startswith("MemAvailable:"):
+            free = int(line.split()[1]) * 1024
+    limit, used = (_lines(f"/sys/fs/cgroup/memory.{name}") for name in ("max", "current"))
+    if limit and used and limit[0].strip().isdigit():
+        free = min(free, int(limit[0]) - int(used[0]))
+    return max(free, 0)
+
+
+def _lines(path: str) -> list[str]:
+    try:
+        with open(path, encoding="ascii") as file:
+            return file.readlines()
+    except OSError:
+        return []

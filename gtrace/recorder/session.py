@@ -1,0 +1,144 @@
+"""One recording session in the traced process: starts the sources, follows forks, saves at the end."""
+
+from __future__ import annotations
+
+import atexit
+import os
+import platform
+import signal
+import sys
+import threading
+from time import monotonic_ns, time_ns
+from typing import Any, Final
+
+from gtrace.recorder import exits
+from gtrace.recorder.journal import Journal
+from gtrace.recorder.threads import Registry
+
+EXIT_NOT_STARTED: Final = 2
+FAILED: Final = "failed"
+"""Written into the recording when the recorder could not start; the program has not run."""
+
+
+def start(launch: dict[str, Any]) -> None:
+    """Starts recording as ``launch`` says; called once, before the program's first line."""
+    try:
+        session = Session(launch)
+    except (ImportError, OSError) as error:
+        with open(os.path.join(launch["recording"], FAILED), "w", encoding="utf-8") as file:
+            file.write(_reason(error))
+        os._exit(EXIT_NOT_STARTED)
+    session.start()
+
+
+def _reason(error: ImportError | OSError) -> str:
+    if isinstance(error, ImportError):
+        return f"{sys.executable}: {error}: run {sys.executable} -m pip install gtrace"
+    return f"{error.filename}: {error.strerror}: give another place with -o"
+
+
+class Session:
+    """The sources of one process and of its forked children."""
+
+    def __init__(self, launch: dict[str, Any]) -> None:
+        self._launch = launch
+        self._folder: str = launch["recording"]
+        self._saved = False
+        self._forked_from = -1
+        self._journal = self._new_journal()
+        self._calls = None
+        if launch["calls"]:
+            from gtrace.recorder.calls import CallRecorder
+
+            self._calls = CallRecorder(self._folder, launch["entries"])
+        self._registry = Registry(self._journal, self._begin_raw_thread)
+
+    def start(self) -> None:
+        if self._launch["switch_interval"] is not None:
+            sys.setswitchinterval(self._launch["switch_interval"])
+        # registered first, so that it runs last: the program's own exit functions are recorded
+        atexit.register(self.save)
+        exits.install(self.save, self._resume)
+        os.register_at_fork(before=self._before_fork, after_in_child=self._after_fork)
+        missing = self._registry.install(self._end_of_thread)
+        self._describe_process()
+        if missing:
+            self._journal.append("note", text=f"threading has no hook at {', '.join(missing)} here")
+        self._registry.record_main()
+        if self._calls is not None:
+            self._calls.start()
+
+    def save(self) -> None:
+        """Stops the sources and saves; only the first call in a process does anything."""
+        if self._saved:
+            return
+        self._saved = True
+        _ignore_interrupts()
+        ended = monotonic_ns()
+        if self._calls is not None:
+            if self._calls.is_replaced():
+                self._journal.append("profiler_replaced", tid=threading.get_native_id())
+            self._calls.save()
+        self._journal.append(
+            "stop",
+            time=ended,
+            saved=monotonic_ns(),
+            journal_lost=self._journal.lost,
+            switch_interval=sys.getswitchinterval(),
+        )
+
+    def _resume(self) -> None:
+        """The program lives on after ``save``: its exec failed."""
+        self._saved = False
+        if self._calls is not None:
+            self._calls.start()
+
+    def _new_journal(self) -> Journal:
+        return Journal(os.path.join(self._folder, f"threads.{os.getpid()}.jsonl"))
+
+    def _describe_process(self) -> None:
+        self._journal.append(
+            "process",
+            time=monotonic_ns(),
+            wall_ns=time_ns(),
+            pid=os.getpid(),
+            parent_pid=os.getppid(),
+            tid=threading.get_native_id(),
+            forked_from=self._forked_from,
+            python=platform.python_version(),
+            implementation=sys.implementation.name,
+            gil_enabled=getattr(sys, "_is_gil_enabled", lambda: True)(),
+            executable=sys.executable,
+            switch_interval=sys.getswitchinterval(),
+            cores=len(os.sched_getaffinity(0)),
+            platform=platform.platform(),
+            viztracer=None if self._calls is None else self._calls.version,
+            entries=self._launch["entries"],
+        )
+
+    def _before_fork(self) -> None:
+        self._forking = threading.get_native_id()
+
+    def _after_fork(self) -> None:
+        self._forked_from = self._forking
+        self._saved = False
+        self._journal = self._new_journal()
+        self._describe_process()
+        self._registry.move_to(self._journal)
+        if self._calls is not None:
+            self._calls.forget()
+
+    def _begin_raw_thread(self) -> None:
+        if self._calls is not None:
+            self._calls.install_in_thread()
+
+    def _end_of_thread(self) -> str | None:
+        if self._calls is not None and self._calls.is_replaced():
+            return "profiler replaced"
+        return None
+
+
+def _ignore_interrupts() -> None:
+    """The program is over; a second Ctrl-C must not cost its recording."""
+    if threading.current_thread() is threading.main_thread():
+        signal.signal(signal.SIGINT, signal.SIG_IGN)

@@ -1,0 +1,64 @@
+"""Starts the recorder in the interpreter that runs the program, before the program's first line.
+
+``gtrace run`` puts this folder first on PYTHONPATH. From here on the interpreter runs the script
+itself, so that ``__main__``, arguments, tracebacks and exit status are its own, not ours.
+"""
+
+import os
+import sys
+
+
+def _forget_ourselves(launch):
+    """Makes the environment and the path what they were before gtrace."""
+    here = os.path.dirname(os.path.abspath(__file__))
+    sys.path[:] = [p for p in sys.path if os.path.abspath(p) != here]
+    if launch["pythonpath"] is None:
+        os.environ.pop("PYTHONPATH", None)
+    else:
+        os.environ["PYTHONPATH"] = launch["pythonpath"]
+
+
+def _run_shadowed_sitecustomize():
+    """Runs the sitecustomize that this one hides, if the interpreter has one."""
+    from importlib.machinery import PathFinder
+    from importlib.util import module_from_spec
+
+    ours = sys.modules.pop("sitecustomize", None)
+    spec = PathFinder.find_spec("sitecustomize", sys.path)
+    if spec is None or spec.loader is None:
+        # the import system wants to find something under the name it is importing
+        sys.modules["sitecustomize"] = ours
+        return
+    module = module_from_spec(spec)
+    sys.modules["sitecustomize"] = module
+    spec.loader.exec_module(module)
+
+
+def _import_recorder(root):
+    """Imports the recorder of the gtrace that launched us, whatever this interpreter has installed."""
+    from importlib.util import module_from_spec, spec_from_file_location
+
+    package = os.path.join(root, "gtrace")
+    spec = spec_from_file_location(
+        "gtrace", os.path.join(package, "__init__.py"), submodule_search_locations=[package]
+    )
+    sys.modules["gtrace"] = module_from_spec(spec)
+    spec.loader.exec_module(sys.modules["gtrace"])
+    from gtrace.recorder import session
+
+    return session
+
+
+def _start():
+    text = os.environ.pop("GTRACE_LAUNCH", None)
+    if text is None:
+        return
+    import json
+
+    launch = json.loads(text)
+    _forget_ourselves(launch)
+    _run_shadowed_sitecustomize()
+    _import_recorder(launch["root"]).start(launch)
+
+
+_start()
