@@ -1,0 +1,14 @@
+"""What every test run has in common."""
+
+from __future__ import annotations
+
+import os
+import shutil
+
+import pytest
+
+
+def pytest_configure() -> None:
+    """Where the browser tests are asked for, a missing browser is an error and not a skip."""
+    if os.environ.get("GTRACE_TESTS_BROWSER") and not shutil.which("chromium"):
+        raise pytest.UsageError("no chromium on the path, and this run must have one")

@@ -1,0 +1,124 @@
+"""What is shipped is what was written, and the README tells of all of it."""
+
+from __future__ import annotations
+
+import argparse
+import os
+import re
+from collections.abc import Iterator
+from importlib import metadata, resources
+from pathlib import Path
+from typing import Final
+
+import pytest
+
+import gtrace
+from gtrace.model import State
+
+ROOT: Final = Path(__file__).parents[1]
+README: Final = (ROOT / "README.md").read_text(encoding="utf-8")
+installed = pytest.mark.skipif(
+    not os.environ.get("GTRACE_TESTS_INSTALLED"), reason="this run is about the checkout, not a wheel"
+)
+
+
+def commands(parser: argparse.ArgumentParser) -> dict[str, tuple[str, argparse.ArgumentParser]]:
+    """Every subcommand with its line of help and its parser."""
+    for action in parser._actions:
+        if isinstance(action, argparse._SubParsersAction):
+            helps = {choice.dest: choice.help or "" for choice in action._choices_actions}
+            return {name: (helps.get(name, ""), sub) for name, sub in action.choices.items()}
+    return {}
+
+
+def cli() -> dict[str, tuple[str, argparse.ArgumentParser]]:
+    from gtrace.cli import build_parser
+
+    return commands(build_parser())
+
+
+def shown(folder: Path) -> Iterator[str]:
+    """Files a page or the type checker needs, relative to the package."""
+    for pattern in ("*.html", "*.css", "*.js", "*.j2", "*.pyi", "py.typed"):
+        yield from (path.relative_to(folder).as_posix() for path in folder.rglob(pattern))
+
+
+@installed
+def test_the_tests_run_against_the_installed_wheel():
+    assert not Path(gtrace.__file__).is_relative_to(ROOT / "gtrace")
+
+
+@installed
+def test_the_wheel_holds_every_page_file_and_stub():
+    there = resources.files("gtrace")
+
+    assert [name for name in shown(ROOT / "gtrace") if not there.joinpath(name).is_file()] == []
+
+
+@installed
+def test_the_wheel_holds_no_c_source():
+    names = [str(file) for file in metadata.files("gtrace") or []]
+
+    assert names
+    assert [name for name in names if name.endswith((".c", ".h"))] == []
+
+
+@installed
+def test_the_installed_version_is_the_one_the_package_tells():
+    assert metadata.version("gtrace") == gtrace.__version__
+
+
+def test_the_changelog_tells_of_this_version():
+    changelog = (ROOT / "CHANGELOG.md").read_text(encoding="utf-8")
+
+    assert re.search(rf"^## {re.escape(gtrace.__version__)}\b", changelog, re.MULTILINE)
+
+
+def test_the_main_path_is_within_reach_of_the_package():
+    assert [name for name in gtrace.__all__ if not hasattr(gtrace, name)] == []
+
+
+def test_every_command_has_help_and_so_has_every_option():
+    silent = [name for name, (help_line, _) in cli().items() if not help_line]
+    silent += [
+        f"{name} {'/'.join(action.option_strings) or action.dest}"
+        for name, (_, parser) in cli().items()
+        for action in parser._actions
+        if not action.help
+    ]
+
+    assert cli()
+    assert silent == []
+
+
+def test_the_readme_names_every_command():
+    assert [name for name in cli() if f"gtrace {name}" not in README] == []
+
+
+def test_the_readme_explains_every_state():
+    assert [state.value for state in State if f"| `{state.value}` |" not in README] == []
+
+
+def test_the_readme_names_every_workload():
+    workloads = [path.name for path in sorted((ROOT / "workloads").glob("*.py"))]
+
+    assert [name for name in workloads if f"`{name.removesuffix('.py')}`" not in README] == []
+
+
+def test_the_readme_links_only_to_files_that_exist():
+    links = re.findall(r"\]\((?!https?:|#)([^)#]+)", README)
+
+    assert links
+    assert [link for link in links if not (ROOT / link).exists()] == []
+
+
+def test_silence_of_a_command_is_found():
+    parser = argparse.ArgumentParser()
+    sub = parser.add_subparsers()
+    sub.add_parser("told", help="does something")
+    sub.add_parser("silent")
+
+    assert {name: text for name, (text, _) in commands(parser).items()} == {
+        "told": "does something",
+        "silent": "",
+    }
