@@ -1,0 +1,109 @@
+"""Reads the journal of the thread registry: which threads there were, and what happened to them."""
+
+from __future__ import annotations
+
+import re
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING, Any
+
+import msgspec
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+
+@dataclass
+class ThreadRecord:
+    """One thread as the registry saw it; times on CLOCK_MONOTONIC, None where not seen."""
+
+    key: int
+    parent: int = -1
+    target: str = ""
+    created: str = ""
+    tid: int = -1
+    ident: int = -1
+    names: list[str] = field(default_factory=list)
+    """Every name it had, the last one last."""
+    daemon: bool = False
+    begin_ns: int | None = None
+    end_ns: int | None = None
+    profiler_replaced: bool = False
+
+    @property
+    def name(self) -> str:
+        return self.names[-1] if self.names else ""
+
+
+@dataclass
+class Registry:
+    """The journal of one process.
+
+    ``process`` are the facts of the process (empty where the journal lacks them), ``stop`` those of
+    its orderly end (None where there was none), ``joins`` the raw join events, ``notes`` sentences,
+    ``damaged`` the number of lines that could not be read.
+    """
+
+    process: dict[str, Any] = field(default_factory=dict)
+    threads: list[ThreadRecord] = field(default_factory=list)
+    joins: list[dict[str, Any]] = field(default_factory=list)
+    notes: list[str] = field(default_factory=list)
+    stop: dict[str, Any] | None = None
+    damaged: int = 0
+
+
+def read_registry(path: Path) -> Registry:
+    """Reads a journal, also one whose process died in the middle of a line."""
+    registry = Registry()
+    threads: dict[int, ThreadRecord] = {}
+    decode = msgspec.json.Decoder(dict[str, Any]).decode
+    for line in path.read_bytes().replace(b"\0", b"").splitlines():
+        try:
+            record = decode(_readable(line))
+            _take(registry, threads, record)
+        except (msgspec.DecodeError, KeyError, TypeError):
+            registry.damaged += 1
+    # a thread that was asked for and never began has no native id, and is no thread
+    registry.threads = [t for t in threads.values() if t.begin_ns is not None]
+    return registry
+
+
+def _readable(line: bytes) -> bytes:
+    """A lone surrogate, legal in a Python string, is not in JSON: shown as the replacement character."""
+    if b"\\ud" not in line:
+        return line
+    pair = rb"\\ud[89ab][0-9a-f]{2}\\ud[c-f][0-9a-f]{2}"
+    lone = rb"\\ud[89a-f][0-9a-f]{2}"
+    return re.sub(rb"(" + pair + rb")|" + lone, lambda m: m[1] or rb"\ufffd", line)
+
+
+def _take(registry: Registry, threads: dict[int, ThreadRecord], record: dict[str, Any]) -> None:
+    event = record["event"]
+    if event == "process":
+        registry.process = record
+    elif event == "stop":
+        registry.stop = record
+    elif event == "note":
+        registry.notes.append(str(record["text"]))
+    elif event == "join":
+        registry.joins.append(record)
+    elif event in ("start", "begin", "name", "end"):
+        thread = threads.setdefault(record["key"], ThreadRecord(record["key"]))
+        _take_thread(thread, event, record)
+    elif event == "profiler_replaced":
+        for thread in threads.values():
+            if thread.tid == record["tid"] and thread.end_ns is None:
+                thread.profiler_replaced = True
+
+
+def _take_thread(thread: ThreadRecord, event: str, record: dict[str, Any]) -> None:
+    if event == "start":
+        thread.parent, thread.target, thread.created = record["parent"], record["target"], record["created"]
+    elif event == "begin":
+        thread.tid, thread.ident, thread.daemon = record["tid"], record["ident"], record["daemon"]
+        thread.names.append(str(record["name"]))
+        thread.begin_ns = record["time"]
+    elif event == "name":
+        thread.names.append(str(record["name"]))
+    else:
+        thread.end_ns = record["time"]
+        thread.profiler_replaced = record.get("note") is not None

@@ -1,0 +1,209 @@
+"""A Recording is what was captured, on disk: a folder that loads even when parts of it are missing."""
+
+from __future__ import annotations
+
+import json
+import os
+import re
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any, Final
+
+import pandas as pd
+import pyarrow as pa
+import pyarrow.parquet as pq
+
+from gtrace.errors import OutputError, RecordingError, RecordingFormatError
+from gtrace.evidence.calls import SCHEMA, Calls, empty_calls, read_calls
+from gtrace.evidence.threads import Registry, read_registry
+
+FORMAT: Final = 1
+SUFFIX: Final = ".gtrace"
+META: Final = "meta.json"
+
+
+@dataclass(frozen=True)
+class Recording:
+    """A loaded recording.
+
+    ``meta`` is ``meta.json`` (format version, command, interpreter, clocks, exit status); keys may
+    be absent where the recording is damaged. ``processes`` has one entry a process that took part,
+    the program's first process first. ``problems`` are sentences on what is missing or damaged.
+    """
+
+    path: Path
+    meta: dict[str, Any]
+    processes: tuple[Process, ...]
+    problems: tuple[str, ...] = ()
+
+    @property
+    def threads(self) -> pd.DataFrame:
+        """One row a thread: ``pid tid ident name daemon parent_tid target created begin_ns end_ns``."""
+        rows = [
+            {
+                "pid": process.pid,
+                "tid": thread.tid,
+                "ident": thread.ident,
+                "name": thread.name,
+                "daemon": thread.daemon,
+                "parent_tid": thread.parent,
+                "target": thread.target,
+                "created": thread.created,
+                "begin_ns": thread.begin_ns,
+                "end_ns": thread.end_ns,
+            }
+            for process in self.processes
+            for thread in process.registry.threads
+        ]
+        return pd.DataFrame(rows)
+
+    @property
+    def calls(self) -> pd.DataFrame:
+        """All calls: ``pid tid start_ns end_ns name``, ns on CLOCK_MONOTONIC, -1 for one not returned."""
+        tables = [process.load_calls().table.assign(pid=process.pid) for process in self.processes]
+        return pd.concat(tables, ignore_index=True) if tables else empty_calls()
+
+
+@dataclass(frozen=True)
+class Process:
+    """The files of one process."""
+
+    pid: int
+    registry: Registry
+    call_files: tuple[Path, ...] = ()
+    gil_file: Path | None = None
+    cached: list[Calls] = field(default_factory=list, repr=False)
+
+    def load_calls(self) -> Calls:
+        """Reads the calls of this process, once."""
+        if not self.cached:
+            parts = [_read_call_file(path) for path in self.call_files]
+            self.cached.append(_join(parts))
+        return self.cached[0]
+
+
+def create(path: Path, meta: dict[str, Any]) -> None:
+    """Makes the folder of a new recording, replacing one of ours that is there.
+
+    Raises OutputError where the folder cannot be made or holds something else.
+    """
+    try:
+        if path.exists():
+            _remove_old(path)
+        path.mkdir(mode=0o700, parents=True)
+        write_meta(path, {"format": FORMAT, **meta})
+    except OSError as error:
+        raise OutputError(
+            f"cannot write the recording: {path}: {error.strerror}; give another place with -o"
+        ) from error
+
+
+def _remove_old(path: Path) -> None:
+    ours = re.compile(r"(meta|threads\.\d+|calls\.\d+(\.\d+)?|gil\.\d+)\..*|failed")
+    names = os.listdir(path) if path.is_dir() else [""]
+    if not all(ours.fullmatch(name) for name in names):
+        raise OutputError(f"not a recording, will not replace it: {path}: give another place with -o")
+    for name in names:
+        (path / name).unlink()
+    path.rmdir()
+
+
+def write_meta(path: Path, meta: dict[str, Any]) -> None:
+    """Replaces ``meta.json`` in one step, so that no reader ever sees half of it."""
+    part = path / (META + ".part")
+    with open(os.open(part, os.O_WRONLY | os.O_CREAT | os.O_TRUNC, 0o600), "w", encoding="utf-8") as file:
+        json.dump(meta, file, indent=1)
+    part.rename(path / META)
+
+
+def load(path: str | Path) -> Recording:
+    """Loads a recording; what is damaged or missing is named in ``problems``, the rest is used.
+
+    Raises RecordingError where ``path`` is no recording or cannot be read, RecordingFormatError
+    where a newer gtrace wrote it.
+    """
+    folder = Path(path)
+    try:
+        names = sorted(os.listdir(folder))
+    except OSError as error:
+        raise RecordingError(f"cannot read the recording: {folder}: {error.strerror}") from error
+    meta, problems = _read_meta(folder, names)
+    processes = _read_processes(folder, names, problems)
+    processes.sort(key=lambda p: p.registry.process.get("time", 0))
+    return Recording(folder, meta, tuple(processes), tuple(problems))
+
+
+def _read_meta(folder: Path, names: list[str]) -> tuple[dict[str, Any], list[str]]:
+    if META not in names:
+        if not any(re.fullmatch(r"threads\.\d+\.jsonl", name) for name in names):
+            raise RecordingError(f"not a recording: {folder}: make one with `gtrace run SCRIPT`")
+        return {}, [f"{META} is missing: the command and the exit status are not known."]
+    try:
+        meta = json.loads((folder / META).read_text(encoding="utf-8"))
+        found = meta["format"]
+    except OSError as error:
+        raise RecordingError(f"cannot read the recording: {folder / META}: {error.strerror}") from error
+    except (ValueError, KeyError, TypeError):
+        return {}, [f"{META} is damaged: the command and the exit status are not known."]
+    if not isinstance(found, int) or found > FORMAT:
+        raise RecordingFormatError(
+            f"written by a newer gtrace: {folder}: format {found}, this one reads up to {FORMAT}; update gtrace"
+        )
+    return meta, []
+
+
+def _read_processes(folder: Path, names: list[str], problems: list[str]) -> list[Process]:
+    pids = sorted({int(m[1]) for name in names if (m := re.match(r"(?:threads|calls|gil)\.(\d+)\.", name))})
+    return [_read_process(folder, names, pid, problems) for pid in pids]
+
+
+def _read_process(folder: Path, names: list[str], pid: int, problems: list[str]) -> Process:
+    registry = Registry()
+    journal = f"threads.{pid}.jsonl"
+    try:
+        registry = read_registry(folder / journal)
+    except OSError as error:
+        problems.append(f"{journal} cannot be read ({error.strerror}): threads are named by their ids.")
+    if registry.damaged:
+        problems.append(f"{registry.damaged} lines of {journal} are damaged and left out.")
+    calls = [n for n in names if re.fullmatch(rf"calls\.{pid}\.\d+\.(json|json\.part|parquet)", n)]
+    kept = [n for n in calls if n.endswith("parquet") or n.split(".json")[0] + ".parquet" not in calls]
+    problems.extend(f"{n} breaks off: calls after its end are missing." for n in kept if n.endswith("part"))
+    gil = folder / f"gil.{pid}.bin"
+    return Process(pid, registry, tuple(folder / n for n in kept), gil if gil.name in names else None)
+
+
+def _read_call_file(path: Path) -> Calls:
+    if path.suffix != ".parquet":
+        return read_calls(path)
+    try:
+        table = pq.read_table(path, schema=SCHEMA)
+    except (OSError, pa.ArrowInvalid) as error:
+        raise RecordingError(f"cannot read the calls: {path}: {error}; delete it, or record again") from error
+    damaged = int((table.schema.metadata or {}).get(b"damaged", b"0"))
+    return Calls(table.to_pandas(), damaged)
+
+
+def _join(parts: list[Calls]) -> Calls:
+    if len(parts) == 1:
+        return parts[0]
+    tables = [part.table for part in parts]
+    table = pd.concat(tables, ignore_index=True) if tables else empty_calls()
+    table["name"] = table["name"].astype("category")
+    return Calls(table, sum(part.damaged for part in parts))
+
+
+def compact(recording: Recording) -> None:
+    """Replaces the dumps of a finished recording by Parquet, a tenth of the size, nothing lost."""
+    for process in recording.processes:
+        if [path.suffix for path in process.call_files] != [".json"]:
+            continue
+        source = process.call_files[0]
+        calls = process.load_calls()
+        table = pa.Table.from_pandas(calls.table, schema=SCHEMA, preserve_index=False)
+        table = table.replace_schema_metadata({"damaged": str(calls.damaged)})
+        part = source.with_suffix(".parquet.part")
+        pq.write_table(table, part, compression="zstd", compression_level=1)
+        part.chmod(0o600)
+        part.rename(source.with_suffix(".parquet"))
+        source.unlink()
