@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 import argparse
+import ast
 import os
 import re
+import sys
 from collections.abc import Iterator
 from importlib import metadata, resources
 from pathlib import Path
@@ -43,6 +45,18 @@ def shown(folder: Path) -> Iterator[str]:
         yield from (path.relative_to(folder).as_posix() for path in folder.rglob(pattern))
 
 
+def imported_packages() -> set[str]:
+    """Top-level names of what gtrace imports, the standard library and itself left out."""
+    names = set()
+    for path in (ROOT / "gtrace").rglob("*.py"):
+        for node in ast.walk(ast.parse(path.read_text(encoding="utf-8"))):
+            if isinstance(node, ast.Import):
+                names |= {alias.name.split(".")[0] for alias in node.names}
+            elif isinstance(node, ast.ImportFrom) and node.module and not node.level:
+                names.add(node.module.split(".")[0])
+    return names - sys.stdlib_module_names - {"gtrace"}
+
+
 @installed
 def test_the_tests_run_against_the_installed_wheel():
     assert not Path(gtrace.__file__).is_relative_to(ROOT / "gtrace")
@@ -66,6 +80,14 @@ def test_the_wheel_holds_no_c_source():
 @installed
 def test_the_installed_version_is_the_one_the_package_tells():
     assert metadata.version("gtrace") == gtrace.__version__
+
+
+@installed
+def test_what_is_imported_is_declared_and_what_is_declared_is_imported():
+    requirements = metadata.requires("gtrace") or []
+    declared = {re.split(r"[^\w-]", name)[0] for name in requirements if "extra ==" not in name}
+
+    assert imported_packages() == declared
 
 
 def test_the_changelog_tells_of_this_version():
