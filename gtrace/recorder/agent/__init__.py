@@ -1,0 +1,77 @@
+"""The agent: records who has the GIL and who waits for it or for a lock, in C, without slowing the program.
+
+This is the only door to it; everything else here is C. What is recorded is specified in ``record.h``.
+"""
+
+from __future__ import annotations
+
+import os
+import sys
+from functools import cache
+from typing import Any, Final
+
+__all__ = ["AgentUnavailable", "restart_in_child", "start", "status", "stop"]
+
+MACHINES: Final = ("x86_64", "aarch64")
+
+
+class AgentUnavailable(Exception):  # noqa: N818 (a state of this machine, not a fault)
+    """Nothing can be recorded here; the text says why."""
+
+
+def start(path: str, *, max_bytes: int) -> str:
+    """Record this process into the new file ``path``, of at most ``max_bytes`` (at least 32 KiB).
+
+    Returns ``"exact"``, or ``"locks only: why"`` where the GIL cannot be observed. Raises
+    AgentUnavailable where nothing can be recorded, FileExistsError never: that is a reason, too.
+    """
+    agent = _load()
+    try:
+        level: str = agent.start(os.path.abspath(path), max_bytes)
+    except (OSError, RuntimeError) as error:
+        raise AgentUnavailable(str(error)) from error
+    return level
+
+
+def restart_in_child(path: str, *, max_bytes: int) -> str:
+    """Record a forked child into a file of its own; until then nothing of it is recorded.
+
+    To be called in the child, where ``os.register_at_fork(after_in_child=...)`` calls.
+    """
+    return start(path, max_bytes=max_bytes)
+
+
+def stop() -> None:
+    """End the recording and put the interpreter's import table back. Does nothing where there is none."""
+    try:
+        _load().stop()
+    except AgentUnavailable:
+        return
+
+
+def status() -> dict[str, Any]:
+    """The recording in progress, or the last one.
+
+    ``recording`` (bool), ``events`` and ``lost`` (counts), ``full_at_ns`` (CLOCK_MONOTONIC, 0 where
+    not full), ``gil_address`` (0 where not known), ``patched_slots``, ``level`` as from ``start``.
+    """
+    result: dict[str, Any] = _load().status()
+    return result
+
+
+@cache
+def _load() -> Any:
+    machine = os.uname().machine if hasattr(os, "uname") else "?"
+    if sys.implementation.name != "cpython":
+        raise AgentUnavailable(f"the agent knows CPython, not {sys.implementation.name}")
+    if not sys.platform.startswith("linux"):
+        raise AgentUnavailable(f"the agent knows Linux, not {sys.platform}")
+    if machine not in MACHINES:
+        raise AgentUnavailable(f"the agent knows {' and '.join(MACHINES)}, not {machine}")
+    try:
+        from gtrace.recorder.agent import _agent
+    except ImportError as error:
+        raise AgentUnavailable(
+            f"the agent is not built for this interpreter ({error}); install a C compiler and gtrace again"
+        ) from error
+    return _agent

@@ -1,0 +1,14 @@
+from typing import TypedDict
+
+class Status(TypedDict):
+    recording: bool
+    events: int
+    lost: int
+    full_at_ns: int
+    gil_address: int
+    patched_slots: int
+    level: str
+
+def start(path: str, max_bytes: int, /) -> str: ...
+def stop() -> None: ...
+def status() -> Status: ...

@@ -1,0 +1,121 @@
+/*
+ * Where records go: a mapped file that threads fill chunk by chunk.
+ *
+ * gt_write() is safe in signal handlers, takes no lock and allocates no memory. A thread's first
+ * record, and each 1022nd, make a few system calls.
+ */
+#ifndef GT_BUFFER_H
+#define GT_BUFFER_H
+
+#include <stdatomic.h>
+#include <stdbool.h>
+#include <stddef.h>
+#include <sys/types.h>
+#include <time.h>
+
+#include "record.h"
+
+/* A library that is loaded late gets its thread-local storage without malloc only this way on glibc;
+ * musl allocates it when the library is loaded, and knows no other way. */
+#ifdef __GLIBC__
+#define GT_TLS __thread __attribute__((tls_model("initial-exec")))
+#else
+#define GT_TLS __thread
+#endif
+
+/* One recording. Never freed and never used twice, so a thread that was stopped in the middle of
+ * a hook can still look at its own. */
+typedef struct gt_region {
+    struct gt_region *previous; /* keeps all of them reachable */
+    gt_file_header *header;     /* the start of the mapping */
+    size_t mapped_bytes;
+    uint32_t chunk_limit; /* chunks the file may have, the first included */
+    _Atomic uint32_t next_chunk;
+    _Atomic uint32_t allocated_chunks; /* chunks with blocks on disk behind them */
+    _Atomic uint32_t threads;
+    _Atomic uint64_t free_chunks; /* (tag << 32) | first chunk left by a thread that ended, or 0 */
+    _Atomic int fd;
+    dev_t device;
+    ino_t inode;
+    pid_t pid;
+    char path[]; /* absolute, to open the file again when the program closed our descriptor */
+} gt_region;
+
+typedef struct {
+    gt_region *region;
+    gt_record *records; /* of the chunk in use; NULL when there was no chunk to be had */
+    uintptr_t gil;      /* the GIL this thread waits for, or 0 */
+    void *calibration;  /* see gil.c */
+    uint32_t next;      /* place of the next record; may run past the end */
+    uint32_t chunk;
+    uint32_t tid;
+    uint32_t thread;
+    volatile bool busy; /* in the slow path: a signal handler must not enter it, too */
+} gt_thread;
+
+typedef struct {
+    _Atomic(gt_region *) region; /* NULL: nothing is recorded */
+} gt_switch;
+
+/* On a page that the kernel wipes in a forked child, so that a child never writes to its parent's
+ * file, whichever way it was forked. */
+extern gt_switch *gt_recording;
+extern GT_TLS gt_thread gt_self;
+
+/* 0 or an errno. Called once, before any other function here. */
+int gt_buffer_init(void);
+
+/* Creates the file; NULL and errno when that is not possible. Nothing is recorded into it yet. */
+gt_region *gt_region_open(const char *path, uint64_t max_bytes);
+void gt_region_begin(gt_region *region);
+/* Ends recording, cuts the file to what was used, and gives the memory back. */
+void gt_region_close(gt_region *region);
+/* Number of whole records so far. */
+uint64_t gt_region_count(const gt_region *region);
+
+void gt_write_slow(gt_region *region, uint64_t stamp, uint64_t address);
+
+static inline gt_region *gt_region_now(void) {
+    return atomic_load_explicit(&gt_recording->region, memory_order_acquire);
+}
+
+static inline uint64_t gt_now(void) {
+    struct timespec now;
+    clock_gettime(CLOCK_MONOTONIC, &now);
+    return (uint64_t)now.tv_sec * 1000000000u + (uint64_t)now.tv_nsec;
+}
+
+/* Takes a place with one instruction, so that a signal handler that runs at any moment takes
+ * another one. */
+static inline uint32_t gt_take_place(uint32_t *next) {
+#if defined(__x86_64__)
+    uint32_t place = 1;
+    __asm__ volatile("xaddl %0, %1" : "+r"(place), "+m"(*next) : : "memory", "cc");
+    return place;
+#else
+    return __atomic_fetch_add(next, 1, __ATOMIC_RELAXED);
+#endif
+}
+
+static inline void gt_fill(gt_record *record, uint64_t stamp, uint64_t address) {
+    record->address = address;
+    __atomic_store_n(&record->stamp, stamp, __ATOMIC_RELEASE);
+}
+
+static inline uint64_t gt_stamp(uint64_t time_ns, enum gt_kind kind) {
+    return time_ns << GT_KIND_BITS | (uint64_t)kind;
+}
+
+static inline void gt_write(gt_region *region, uint64_t stamp, uint64_t address) {
+    gt_thread *self = &gt_self;
+    if (__builtin_expect(self->region == region, 1)) {
+        uint32_t place = gt_take_place(&self->next);
+        if (__builtin_expect(place < GT_CHUNK_RECORDS, 1)) {
+            gt_fill(self->records + place, stamp, address);
+            return;
+        }
+    }
+    gt_write_slow(region, stamp, address);
+}
+
+#endif

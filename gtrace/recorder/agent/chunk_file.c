@@ -1,0 +1,240 @@
+#define _GNU_SOURCE
+#include "chunk_file.h"
+
+#include <errno.h>
+#include <fcntl.h>
+#include <sys/mman.h>
+#include <sys/resource.h>
+#include <sys/stat.h>
+#include <sys/vfs.h>
+#include <unistd.h>
+
+#ifndef MADV_POPULATE_WRITE
+#define MADV_POPULATE_WRITE 23
+#endif
+
+#define GROWTH_CHUNKS      64u              /* 1 MiB */
+#define DISK_RESERVE_BYTES (64ull << 20)    /* left to others on a big file system */
+#define DISK_RESERVE_PART  16               /* and a sixteenth of a small one */
+#define MIN_CHUNKS         2u               /* the header and one to write to */
+#define LEFT               (-2)             /* a descriptor that is not to be opened again */
+#define NO_MORE_CHUNKS     (UINT32_MAX / 2) /* far from both the limit and overflow */
+
+static bool disk_is_nearly_full(int fd) {
+    struct statfs fs;
+    if (fstatfs(fd, &fs) != 0 || fs.f_blocks == 0)
+        return false; /* some network file systems do not say */
+    uint64_t block = (uint64_t)fs.f_bsize;
+    uint64_t reserve = fs.f_blocks * block / DISK_RESERVE_PART;
+    if (reserve > DISK_RESERVE_BYTES)
+        reserve = DISK_RESERVE_BYTES;
+    return fs.f_bavail * block < reserve + (uint64_t)GROWTH_CHUNKS * GT_CHUNK_BYTES;
+}
+
+/* The largest file this process may write. Beyond it the kernel sends SIGXFSZ. */
+static uint64_t size_allowed(void) {
+    struct rlimit limit;
+    if (getrlimit(RLIMIT_FSIZE, &limit) != 0 || limit.rlim_cur == RLIM_INFINITY)
+        return UINT64_MAX;
+    return limit.rlim_cur;
+}
+
+static bool is_our_file(const gt_region *region, int fd) {
+    struct stat found;
+    return fd >= 0 && fstat(fd, &found) == 0 && found.st_dev == region->device &&
+           found.st_ino == region->inode;
+}
+
+/* The descriptor, opened again if the program closed it (daemons close all they see). */
+static int usable_fd(gt_region *region) {
+    int fd = atomic_load(&region->fd);
+    if (is_our_file(region, fd))
+        return fd;
+    if (fd == LEFT) {
+        errno = EBADF;
+        return -1;
+    }
+    int again = open(region->path, O_RDWR | O_CLOEXEC | O_NOFOLLOW);
+    if (!is_our_file(region, again)) {
+        if (again >= 0)
+            close(again);
+        errno = EBADF;
+        return -1;
+    }
+    if (atomic_compare_exchange_strong(&region->fd, &fd, again))
+        return again;
+    close(again);
+    return fd;
+}
+
+static int write_zeros(int fd, off_t start, size_t bytes) {
+    static const char zeros[4096];
+    while (bytes > 0) {
+        ssize_t written = pwrite(fd, zeros, bytes < sizeof zeros ? bytes : sizeof zeros, start);
+        if (written < 0 && errno == EINTR)
+            continue;
+        if (written <= 0)
+            return errno ? errno : EIO;
+        start += written;
+        bytes -= (size_t)written;
+    }
+    return 0;
+}
+
+static int allocate(int fd, uint64_t start, uint64_t bytes) {
+    int result;
+    do {
+        result = fallocate(fd, 0, (off_t)start, (off_t)bytes);
+    } while (result != 0 && errno == EINTR);
+    return result == 0 ? 0 : errno;
+}
+
+/* Puts blocks behind `chunk`, and behind the chunks after it where the file system allows that;
+ * 0 or an errno. Several threads may do so at once for the same blocks. */
+static int grow(gt_region *region, uint32_t chunk) {
+    int fd = usable_fd(region);
+    if (fd < 0)
+        return errno;
+    uint32_t allocated = atomic_load(&region->allocated_chunks);
+    if (chunk < allocated)
+        return 0;
+    uint32_t end = chunk + GROWTH_CHUNKS - chunk % GROWTH_CHUNKS;
+    if (end > region->chunk_limit)
+        end = region->chunk_limit;
+    if ((uint64_t)end * GT_CHUNK_BYTES > size_allowed())
+        return EFBIG;
+    if (disk_is_nearly_full(fd))
+        return ENOSPC;
+    uint64_t start = (uint64_t)allocated * GT_CHUNK_BYTES;
+    int error = allocate(fd, start, (uint64_t)end * GT_CHUNK_BYTES - start);
+    if (error == EOPNOTSUPP || error == ENOSYS)
+        /* Only this chunk, which nobody else has: others may be in use already. */
+        return write_zeros(fd, (off_t)chunk * GT_CHUNK_BYTES, GT_CHUNK_BYTES);
+    if (error != 0)
+        return error;
+    while (allocated < end && !atomic_compare_exchange_weak(&region->allocated_chunks, &allocated, end)) {
+    }
+    return 0;
+}
+
+/* Touches the chunk's pages, so that hooks do not fault one by one, and a write that would end in
+ * SIGBUS shows here as an error; 0 or an errno. */
+static int populate(const gt_region *region, uint32_t chunk) {
+    char *start = (char *)region->header + (size_t)chunk * GT_CHUNK_BYTES;
+    if (madvise(start, GT_CHUNK_BYTES, MADV_POPULATE_WRITE) == 0)
+        return 0;
+    return errno == EFAULT || errno == ENOMEM ? errno : 0; /* EINVAL: before Linux 5.14 */
+}
+
+static uint32_t say_full(gt_region *region, uint64_t time_ns, int error) {
+    gt_file_header *header = region->header;
+    uint64_t not_full = 0;
+    if (__atomic_compare_exchange_n(&header->full_at_ns, &not_full, time_ns, false, __ATOMIC_SEQ_CST,
+                                    __ATOMIC_SEQ_CST)) {
+        bool disk = error == ENOSPC || error == EDQUOT;
+        header->full_errno = (uint32_t)error;
+        header->full = error == 0 ? GT_FULL_SIZE : disk ? GT_FULL_DISK : GT_FULL_ERROR;
+    }
+    return 0;
+}
+
+uint32_t gt_chunk_take(gt_region *region, uint64_t time_ns) {
+    if (__atomic_load_n(&region->header->full_at_ns, __ATOMIC_RELAXED))
+        return 0;
+    uint32_t chunk = atomic_fetch_add(&region->next_chunk, 1);
+    if (chunk >= NO_MORE_CHUNKS)
+        return 0;
+    if (chunk >= region->chunk_limit)
+        return say_full(region, time_ns, 0);
+    int error = 0;
+    if (chunk >= atomic_load(&region->allocated_chunks))
+        error = grow(region, chunk);
+    if (error == 0)
+        error = populate(region, chunk);
+    return error == 0 ? chunk : say_full(region, time_ns, error);
+}
+
+uint32_t gt_chunks_used(const gt_region *region) {
+    uint32_t next = atomic_load(&region->next_chunk);
+    return next < region->chunk_limit ? next : region->chunk_limit;
+}
+
+static int map_file(gt_region *region, int fd, uint64_t max_bytes) {
+    uint64_t limit = max_bytes / GT_CHUNK_BYTES;
+    if (limit >= NO_MORE_CHUNKS)
+        limit = NO_MORE_CHUNKS - 1;
+    if (limit < MIN_CHUNKS)
+        limit = MIN_CHUNKS;
+    void *start = MAP_FAILED;
+    for (; limit >= MIN_CHUNKS; limit /= 2) { /* less, under a limit on the address space */
+        size_t bytes = (size_t)limit * GT_CHUNK_BYTES;
+        start = mmap(NULL, bytes, PROT_READ | PROT_WRITE, MAP_SHARED | MAP_NORESERVE, fd, 0);
+        if (start != MAP_FAILED || errno != ENOMEM)
+            break;
+    }
+    if (start == MAP_FAILED)
+        return -1;
+    region->header = start;
+    region->chunk_limit = (uint32_t)limit;
+    region->mapped_bytes = (size_t)limit * GT_CHUNK_BYTES;
+    return 0;
+}
+
+int gt_chunk_file_create(gt_region *region, uint64_t max_bytes) {
+    int fd = open(region->path, O_RDWR | O_CREAT | O_EXCL | O_CLOEXEC | O_NOFOLLOW, 0600);
+    if (fd < 0)
+        return -1;
+    struct stat created;
+    int error = fstat(fd, &created) == 0 ? 0 : errno;
+    atomic_store(&region->fd, fd);
+    region->device = created.st_dev;
+    region->inode = created.st_ino;
+    if (error == 0 && map_file(region, fd, max_bytes) != 0)
+        error = errno;
+    if (error == 0)
+        error = grow(region, 0);
+    if (error == 0)
+        error = populate(region, 0);
+    if (error == 0) {
+        atomic_store(&region->next_chunk, 1);
+        return 0;
+    }
+    if (region->header)
+        munmap(region->header, region->mapped_bytes);
+    unlink(region->path);
+    close(fd);
+    errno = error;
+    return -1;
+}
+
+static uint32_t unmap(gt_region *region) {
+    uint32_t used = atomic_exchange(&region->next_chunk, NO_MORE_CHUNKS);
+    if (used > region->chunk_limit)
+        used = region->chunk_limit;
+    size_t used_bytes = (size_t)used * GT_CHUNK_BYTES;
+    /* A thread may still be inside a hook: leave it pages to write to, but not the file's. */
+    mmap(region->header, used_bytes, PROT_READ | PROT_WRITE,
+         MAP_PRIVATE | MAP_ANONYMOUS | MAP_NORESERVE | MAP_FIXED, -1, 0);
+    if (used_bytes < region->mapped_bytes)
+        munmap((char *)region->header + used_bytes, region->mapped_bytes - used_bytes);
+    return used;
+}
+
+uint32_t gt_chunk_file_leave(gt_region *region) {
+    int fd = atomic_exchange(&region->fd, LEFT);
+    if (is_our_file(region, fd))
+        close(fd);
+    return unmap(region);
+}
+
+void gt_chunk_file_close(gt_region *region) {
+    int fd = usable_fd(region);
+    atomic_store(&region->fd, LEFT);
+    uint32_t used = unmap(region);
+    if (fd < 0)
+        return;
+    if (ftruncate(fd, (off_t)used * GT_CHUNK_BYTES) != 0) {
+        /* A longer file than needed: the chunks behind are empty and readers pass over them. */
+    }
+    close(fd);
+}

@@ -1,0 +1,26 @@
+/*
+ * The file behind a region: creation, growth that can never end in SIGBUS, and the cut at the end.
+ */
+#ifndef GT_CHUNK_FILE_H
+#define GT_CHUNK_FILE_H
+
+#include "buffer.h"
+
+/* Creates and maps the file; 0, or -1 and errno. */
+int gt_chunk_file_create(gt_region *region, uint64_t max_bytes);
+
+/* A chunk of its own for the calling thread, zeroed and with blocks on disk behind it; 0 when the
+ * file is full, which the header then says. Safe in signal handlers; clobbers errno. */
+uint32_t gt_chunk_take(gt_region *region, uint64_t time_ns);
+
+/* Chunks that may hold records, the first (header) chunk included. */
+uint32_t gt_chunks_used(const gt_region *region);
+
+/* Gives back the memory and the descriptor. No chunk is handed out any more; a thread that is just writing a
+ * record writes it into memory that nobody reads. Returns how many chunks were used. */
+uint32_t gt_chunk_file_leave(gt_region *region);
+
+/* The same, and cuts the file to the chunks that were used. */
+void gt_chunk_file_close(gt_region *region);
+
+#endif

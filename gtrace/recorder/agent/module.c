@@ -1,0 +1,165 @@
+#define PY_SSIZE_T_CLEAN
+#include <Python.h>
+
+#include <errno.h>
+#include <string.h>
+#include <unistd.h>
+
+#include "elf_patch.h"
+#include "gil.h"
+#include "hooks.h"
+
+static gt_region *recording; /* the file in use, or NULL */
+static gt_file_header last_header;
+static uint64_t last_events;
+
+/* The process in which a thread starts or stops the agent, or 0. A forked child finds its parent's. */
+static _Atomic pid_t in_use;
+
+static bool begin_use(void) {
+    pid_t own = getpid();
+    pid_t user = atomic_load(&in_use);
+    while (user != own)
+        if (atomic_compare_exchange_weak(&in_use, &user, own))
+            return true;
+    PyErr_SetString(PyExc_RuntimeError, "another thread starts or stops the agent");
+    return false;
+}
+
+static void end_use(void) {
+    atomic_store(&in_use, 0);
+}
+
+static gt_region *own_recording(void) {
+    return recording && recording->pid == getpid() ? recording : NULL;
+}
+
+static PyObject *refuse(const char *reason) {
+    PyErr_SetString(PyExc_RuntimeError, reason);
+    return NULL;
+}
+
+static PyObject *describe_level(const gt_file_header *header) {
+    if (header->level == GT_EXACT)
+        return PyUnicode_FromString("exact");
+    return PyUnicode_FromFormat("locks only: %s", header->reason);
+}
+
+static void set_level(gt_file_header *header, const char *reason) {
+    header->level = reason ? GT_LOCKS_ONLY : GT_EXACT;
+    header->gil_address = gt_gil_main();
+    if (reason)
+        strncpy(header->reason, reason, sizeof header->reason - 1);
+}
+
+static PyObject *start_recording(const char *path, uint64_t max_bytes) {
+    if (own_recording())
+        return refuse("already recording");
+    recording = NULL;
+    const char *reason = gt_hooks_install();
+    if (reason)
+        return refuse(reason);
+    reason = gt_gil_calibrate();
+    gt_region *region = gt_region_open(path, max_bytes);
+    if (!region) {
+        int error = errno;
+        gt_hooks_remove();
+        errno = error;
+        return PyErr_SetFromErrnoWithFilename(PyExc_OSError, path);
+    }
+    set_level(region->header, reason);
+    recording = region;
+    gt_region_begin(region);
+    if (!reason)
+        gt_gil_note_held(region);
+    return describe_level(region->header);
+}
+
+static PyObject *start(PyObject *module, PyObject *args) {
+    (void)module;
+    PyObject *path;
+    unsigned long long max_bytes;
+    if (!PyArg_ParseTuple(args, "O&K:start", PyUnicode_FSConverter, &path, &max_bytes))
+        return NULL;
+    PyObject *level = NULL;
+    if (begin_use()) {
+        level = start_recording(PyBytes_AS_STRING(path), max_bytes);
+        end_use();
+    }
+    Py_DECREF(path);
+    return level;
+}
+
+static PyObject *stop(PyObject *module, PyObject *ignored) {
+    (void)module;
+    (void)ignored;
+    if (!begin_use())
+        return NULL;
+    gt_region *region = own_recording();
+    if (region) {
+        last_events = gt_region_count(region);
+        last_header = *region->header;
+        gt_region_close(region);
+    }
+    recording = NULL;
+    gt_hooks_remove();
+    end_use();
+    Py_RETURN_NONE;
+}
+
+static PyObject *status(PyObject *module, PyObject *ignored) {
+    (void)module;
+    (void)ignored;
+    gt_region *region = own_recording();
+    if (region) {
+        last_events = gt_region_count(region);
+        last_header = *region->header;
+    }
+    return Py_BuildValue("{s:O, s:K, s:K, s:K, s:K, s:n, s:N}",        /**/
+                         "recording", region ? Py_True : Py_False,     /**/
+                         "events", (unsigned long long)last_events,    /**/
+                         "lost", (unsigned long long)last_header.lost, /**/
+                         "full_at_ns", (unsigned long long)last_header.full_at_ns, "gil_address",
+                         (unsigned long long)last_header.gil_address, "patched_slots",
+                         (Py_ssize_t)gt_patched_slots(), /**/
+                         "level", describe_level(&last_header));
+}
+
+static PyMethodDef methods[] = {
+    {"start", start, METH_VARARGS, "start(path, max_bytes) -> level"},
+    {"stop", stop, METH_NOARGS, "stop() -> None"},
+    {"status", status, METH_NOARGS, "status() -> dict"},
+    {NULL, NULL, 0, NULL},
+};
+
+static int prepare(PyObject *module) {
+    (void)module;
+    static bool done;
+    if (done)
+        return 0;
+    int error = gt_buffer_init();
+    if (error) {
+        errno = error;
+        PyErr_SetFromErrno(PyExc_OSError);
+        return -1;
+    }
+    done = true;
+    return 0;
+}
+
+static PyModuleDef_Slot slots[] = {
+    {Py_mod_exec, (void *)prepare},
+#ifdef Py_mod_gil
+    {Py_mod_gil, Py_MOD_GIL_NOT_USED}, /* or a free-threaded interpreter would switch its GIL on */
+#endif
+    {0, NULL},
+};
+
+static struct PyModuleDef definition = {
+    PyModuleDef_HEAD_INIT, .m_name = "_agent", .m_doc = "Records GIL and lock events of this process.",
+    .m_methods = methods,  .m_slots = slots,
+};
+
+PyMODINIT_FUNC PyInit__agent(void) {
+    return PyModuleDef_Init(&definition);
+}
