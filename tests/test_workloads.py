@@ -1,0 +1,290 @@
+"""Every workload shows what its docstring says, by shares and orders that hold on any machine."""
+
+from __future__ import annotations
+
+import ast
+import functools
+import itertools
+import json
+import subprocess
+import sys
+import tempfile
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, NamedTuple
+
+import pytest
+
+import gtrace
+from gtrace.model import State
+
+if TYPE_CHECKING:
+    import pandas as pd
+
+WORKLOADS = Path(__file__).parents[1] / "workloads"
+
+PROMISES = {
+    "cpu_bound": {"running", "gil_wait", "lock_wait"},
+    "daemon_threads": {"lock_wait", "sleep"},
+    "io_bound": {"sleep", "io_wait", "lock_wait"},
+    "lock_contention": {"sleep", "lock_wait"},
+    "many_threads": {"running", "lock_wait"},
+    "mixed": {"sleep", "gil_wait", "lock_wait"},
+    "native_release": {"native", "lock_wait"},
+    "producer_consumer": {"sleep", "lock_wait"},
+    "thread_pool": {"sleep", "lock_wait"},
+}
+"""The states each workload's docstring is about."""
+
+
+class Thread(NamedTuple):
+    """One row of the summary's threads."""
+
+    row: dict[str, Any]
+
+    @property
+    def life_s(self) -> float:
+        return sum(self.row["states_s"].values())
+
+    def seconds(self, *states: str) -> float:
+        return sum(self.row["states_s"][state] for state in states)
+
+    def share(self, *states: str) -> float:
+        return self.seconds(*states) / self.life_s
+
+
+class Run(NamedTuple):
+    summary: dict[str, Any]
+    intervals: pd.DataFrame
+    lines: list[str]
+
+    @property
+    def threads(self) -> dict[str, Thread]:
+        return {row["name"]: Thread(row) for row in self.summary["threads"]}
+
+    def named(self, prefix: str) -> list[Thread]:
+        return [thread for name, thread in self.threads.items() if name.startswith(prefix)]
+
+    @property
+    def main(self) -> Thread:
+        return next(t for t in self.threads.values() if t.row["tid"] == t.row["pid"])
+
+    @property
+    def has_gil(self) -> bool:
+        return not self.summary["python"]["free_threaded"]
+
+    def exact(self, source: str) -> bool:
+        return self.summary["evidence"][source] == "exact"
+
+    def of(self, name: str, state: str) -> pd.DataFrame:
+        """The intervals of one thread in one state."""
+        rows = self.intervals
+        return rows[(rows["thread"] == name) & (rows["state"] == state)]
+
+    def seconds_by_reason(self, name: str, state: str) -> dict[str, int]:
+        rows = self.of(name, state)
+        lengths = rows["end_ns"] - rows["start_ns"]
+        return dict(lengths.groupby(rows["reason"].astype(str)).sum())
+
+    def main_reason(self, name: str, state: str) -> str:
+        """The reason for most of the time one thread is in one state."""
+        lengths = self.seconds_by_reason(name, state)
+        return max(lengths, key=lambda reason: lengths[reason])
+
+
+@functools.cache
+def run(workload: str, *arguments: str) -> Run:
+    """Records a workload by the command line; what the summary says, the intervals, and what it printed."""
+    with tempfile.TemporaryDirectory() as folder:
+        recording, summary = Path(folder, "run.gtrace"), Path(folder, "summary.json")
+        options = ["--quiet", "--no-report", "--json", str(summary), "-o", str(recording)]
+        command = [sys.executable, "-m", "gtrace", "run", *options, str(WORKLOADS / f"{workload}.py")]
+        done = subprocess.run(
+            [*command, *arguments], capture_output=True, text=True, timeout=120, check=False
+        )
+        assert (done.returncode, done.stderr) == (0, "")
+        intervals = gtrace.build_timeline(gtrace.load(recording)).intervals
+        return Run(json.loads(summary.read_text("utf-8")), intervals, done.stdout.splitlines())
+
+
+def assert_joins(recorded: Run) -> None:
+    """The main thread's ``lock_wait`` is for the ends of the other threads."""
+    assert recorded.main.seconds("lock_wait") > 0
+    assert recorded.main_reason(recorded.main.row["name"], "lock_wait") == "thread join"
+
+
+def assert_takes_turns(recorded: Run, threads: list[Thread]) -> None:
+    """Under the GIL threads never run side by side; without it they may."""
+    if recorded.has_gil:
+        assert sum(thread.seconds("running") for thread in threads) <= recorded.summary["wall_s"] * 1.001
+
+
+def test_io_bound_waits_overlap_and_fill_the_workers_lives() -> None:
+    recorded = run("io_bound", "--requests=4")
+    workers = recorded.named("worker-")
+    assert len(workers) == 4
+    assert all(worker.share("sleep") > 0.5 for worker in workers)
+    assert sum(worker.seconds("sleep") for worker in workers) > recorded.summary["wall_s"]
+    assert max(w.row["start_s"] for w in workers) < min(w.row["end_s"] for w in workers)
+    assert_joins(recorded)
+
+
+def test_io_bound_native_ids_are_those_the_program_prints() -> None:
+    recorded = run("io_bound", "--requests=4")
+    printed = dict(line.split() for line in recorded.lines if line.startswith("worker-"))
+    assert printed == {w.row["name"]: str(w.row["tid"]) for w in recorded.named("worker-")}
+
+
+@pytest.mark.parametrize(("wait", "reason"), [("socket", "socket recv"), ("pipe", "poll")])
+def test_io_bound_on_sockets_and_pipes_waits_for_io(wait: str, reason: str) -> None:
+    recorded = run("io_bound", "--threads=2", "--requests=4", f"--wait={wait}")
+    for worker in recorded.named("worker-"):
+        assert worker.share("io_wait") > 0.5
+        assert worker.seconds("sleep") == 0
+        assert recorded.main_reason(worker.row["name"], "io_wait") == reason
+
+
+def test_cpu_bound_threads_take_turns_and_never_sleep() -> None:
+    recorded = run("cpu_bound", "--limit=30000")
+    counters = recorded.named("counter-")
+    assert len(counters) == 2
+    for counter in counters:
+        assert counter.seconds("sleep", "io_wait", "native") == 0
+        assert counter.seconds("running") > 0
+        assert counter.share("running", "gil_wait", "preempted", "unknown") > 0.9
+    assert_takes_turns(recorded, counters)
+    assert_joins(recorded)
+
+
+def test_mixed_threads_sleep_beside_one_that_computes() -> None:
+    recorded = run("mixed", "--rounds=15")
+    computing = recorded.threads["cpu-0"]
+    waiting = recorded.named("io-")
+    assert len(waiting) == 3
+    assert computing.seconds("sleep", "io_wait") == 0
+    assert computing.seconds("running") > max(thread.seconds("running") for thread in waiting)
+    for thread in waiting:
+        assert thread.share("sleep") > 0.5
+        if recorded.has_gil and recorded.exact("gil"):
+            assert thread.seconds("gil_wait") > 0
+            assert computing.row["tid"] in set(recorded.of(thread.row["name"], "gil_wait")["blocker_tid"])
+    assert_takes_turns(recorded, [computing, *waiting])
+    assert_joins(recorded)
+
+
+def test_lock_contention_waits_longer_for_the_lock_than_it_holds_it() -> None:
+    recorded = run("lock_contention", "--rounds=6")
+    for thread in recorded.named("acquire-"):
+        assert thread.seconds("lock_wait") > thread.seconds("sleep") > 0
+        assert recorded.main_reason(thread.row["name"], "lock_wait") == "lock"
+    for thread in recorded.named("with-"):
+        assert 0 < thread.share("sleep") < 0.5
+        if recorded.exact("gil"):
+            assert thread.seconds("lock_wait") > thread.seconds("sleep")
+    assert len(recorded.named("acquire-")) == len(recorded.named("with-")) == 2
+
+
+def test_producer_waits_for_room_where_consumers_are_slow() -> None:
+    recorded = run("producer_consumer", "--items=40")
+    assert recorded.threads["producer-0"].share("lock_wait") > 0.5
+    assert recorded.main_reason("producer-0", "lock_wait") == "queue"
+    consumers = recorded.named("consumer-")
+    assert len(consumers) == 2
+    assert all(consumer.share("sleep") > 0.5 for consumer in consumers)
+    assert_joins(recorded)
+
+
+def test_consumers_wait_for_items_where_the_producer_is_slow() -> None:
+    recorded = run("producer_consumer", "--items=20", "--slow=producer")
+    assert recorded.threads["producer-0"].share("sleep") > 0.5
+    for consumer in recorded.named("consumer-"):
+        assert consumer.share("lock_wait") > 0.5
+        assert recorded.main_reason(consumer.row["name"], "lock_wait") == "queue"
+
+
+def test_native_release_computes_side_by_side_without_the_gil() -> None:
+    recorded = run("native_release", "--rounds=4")
+    for name, reason in (("hash-0", "hashing"), ("zip-0", "compression")):
+        # Where the scheduler is known and the machine is busy, some of it is preempted.
+        assert recorded.threads[name].share("native", "preempted") > 0.5
+        assert recorded.threads[name].seconds("native") > 0
+        assert recorded.main_reason(name, "native") == reason
+    assert overlap_ns(recorded.of("hash-0", "native"), recorded.of("zip-0", "native")) > 0
+    assert_joins(recorded)
+
+
+def overlap_ns(one: pd.DataFrame, other: pd.DataFrame) -> int:
+    """How long both are in one of their intervals."""
+    return sum(
+        max(0, min(a.end_ns, b.end_ns) - max(a.start_ns, b.start_ns))
+        for a, b in itertools.product(one.itertuples(), other.itertuples())
+    )
+
+
+def test_daemon_threads_are_alive_at_the_end_and_the_worker_is_not() -> None:
+    recorded = run("daemon_threads")
+    threads = recorded.threads
+    assert recorded.summary["exit_status"] == 0
+    assert {name for name, thread in threads.items() if thread.row["daemon"]} == {
+        "daemon-waits",
+        "daemon-ticks",
+    }
+    assert threads["daemon-waits"].row["end_s"] is None
+    assert threads["daemon-ticks"].row["end_s"] is None
+    assert threads["worker-0"].row["end_s"] is not None
+    assert recorded.lines == ["main is done", "worker-0 ends last"]
+
+
+def test_daemon_threads_wait_as_they_say() -> None:
+    recorded = run("daemon_threads")
+    assert recorded.threads["daemon-waits"].share("lock_wait") > 0.5
+    assert recorded.main_reason("daemon-waits", "lock_wait") == "event"
+    assert recorded.threads["daemon-ticks"].share("sleep") > 0.5
+    assert recorded.threads["worker-0"].share("sleep") > 0.5
+    assert_joins(recorded)
+
+
+def test_thread_pool_has_as_many_threads_as_workers_and_main_waits_for_futures() -> None:
+    recorded = run("thread_pool")
+    pool = recorded.named("pool_")
+    assert {thread.row["name"] for thread in pool} == {f"pool_{i}" for i in range(4)}
+    assert all(thread.share("sleep") > 0.5 for thread in pool)
+    assert recorded.main.share("lock_wait") > 0.5
+    assert recorded.main_reason(recorded.main.row["name"], "lock_wait") == "future"
+    printed = {int(word) for word in recorded.lines[-1].removeprefix("native ids:").split()}
+    assert printed <= {thread.row["tid"] for thread in pool}
+
+
+def test_many_threads_are_told_apart_though_native_ids_come_again() -> None:
+    recorded = run("many_threads", "--threads=400")
+    threads = recorded.named("short-")
+    assert len(recorded.summary["threads"]) == 401
+    assert {thread.row["name"] for thread in threads} == {f"short-{i}" for i in range(400)}
+    assert all(thread.row["start_s"] <= thread.row["end_s"] for thread in threads)
+    by_id = sorted((t.row["tid"], t.row["start_s"], t.row["end_s"]) for t in threads)
+    for (tid, _, end), (other, start, _) in itertools.pairwise(by_id):
+        assert tid != other or end <= start
+    assert_takes_turns(recorded, [recorded.main, *threads])
+
+
+def test_every_workload_is_covered() -> None:
+    assert {path.stem for path in WORKLOADS.glob("*.py")} == set(PROMISES)
+
+
+@pytest.mark.parametrize("workload", PROMISES)
+def test_a_docstring_names_the_states_it_promises(workload: str) -> None:
+    text = ast.get_docstring(ast.parse((WORKLOADS / f"{workload}.py").read_text("utf-8"))) or ""
+    named = {state.value for state in State if f"``{state.value}``" in text}
+    assert PROMISES[workload] <= named
+    assert "The page must show" in text
+
+
+@pytest.mark.parametrize("workload", PROMISES)
+def test_a_workload_needs_nothing_but_the_standard_library(workload: str) -> None:
+    tree = ast.parse((WORKLOADS / f"{workload}.py").read_text("utf-8"))
+    imports = [node for node in ast.walk(tree) if isinstance(node, (ast.Import, ast.ImportFrom))]
+    names = {
+        name.partition(".")[0]
+        for node in imports
+        for name in ([node.module] if isinstance(node, ast.ImportFrom) else [a.name for a in node.names])
+    }
+    assert names <= sys.stdlib_module_names
