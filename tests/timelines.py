@@ -7,7 +7,7 @@ milliseconds, names with spaces are quoted as in a shell, and ``#`` starts a com
     w1    0-40    gil_wait "crunch (a.py:3)" <- main
     w1    40-100  lock_wait reason="Lock.acquire" evidence=derived core=1
 
-Keys: ``reason``, ``evidence`` (default exact), ``core`` (default -1), ``gil`` (default: what the state implies).
+Keys: ``reason``, ``caller``, ``evidence`` (default exact), ``core`` (default -1), ``gil`` (default: what the state implies).
 """
 
 from __future__ import annotations
@@ -98,14 +98,14 @@ def _parse_line(line: str) -> dict[str, Any]:
     gil = GIL_OF_STATE[State(state)]
     row: dict[str, Any] = {
         "thread": name, "start_ns": start, "end_ns": end, "state": state, "gil": gil.value if gil else None,
-        "core": -1, "function": "", "reason": "", "blocker": "", "evidence": "exact",
+        "core": -1, "function": "", "caller": "", "reason": "", "blocker": "", "evidence": "exact",
     }  # fmt: skip
     words = iter(rest)
     for word in words:
         key, equals, value = word.partition("=")
         if word == "<-":
             row["blocker"] = next(words)
-        elif equals and key in ("reason", "evidence", "gil", "core"):
+        elif equals and key in ("reason", "caller", "evidence", "gil", "core"):
             row[key] = int(value) if key == "core" else value
         else:
             row["function"] = word
@@ -140,7 +140,7 @@ def _intervals(frame: pd.DataFrame) -> pd.DataFrame:
         evidence=frame["evidence"].astype(EVIDENCE_DTYPE),
         core=frame["core"].astype("int64"),
     )
-    for column in ("thread", "function", "reason"):
+    for column in ("thread", "function", "reason", "caller"):
         frame[column] = frame[column].astype("category")
     return frame[list(INTERVAL_COLUMNS)].reset_index(drop=True)
 
@@ -218,6 +218,7 @@ def _synthetic_timeline(parts: dict[str, np.ndarray], threads: int, duration: in
         "blocker_tid": np.where(blocker >= 0, FIRST_TID + blocker, -1),
         "evidence": pd.Categorical.from_codes(np.zeros(count, "int8"), dtype=EVIDENCE_DTYPE),
         "lane": lane,
+        "caller": pd.Categorical.from_codes((lane % 4).astype("int8"), list(SYNTHETIC_FUNCTIONS[:4])),
     })  # fmt: skip
     spans = intervals.groupby("lane").agg(start_ns=("start_ns", "min"), end_ns=("end_ns", "max"))
     run = replace(EXACT_RUN, duration=TimeNs(duration))

@@ -1,0 +1,7 @@
+"""Timeline to page; the only package that knows HTML, plotly and escaping."""
+
+from __future__ import annotations
+
+from gtrace.report.page import render
+
+__all__ = ["render"]

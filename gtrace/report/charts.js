@@ -1,0 +1,141 @@
+// Figures for plotly, as data. Pure functions; names become labels here and are escaped here.
+
+import { STATES, SUMS, laneCells } from './aggregate.js';
+import { elide, formatDuration, formatPercent, plotlyText } from './format.js';
+
+/** Threads with a bar of their own; the rest share one. */
+const BARS = 40;
+const SLICES = 240;
+const FONT = 'system-ui, -apple-system, "Segoe UI", Roboto, "Helvetica Neue", sans-serif';
+
+/** @typedef {{ink: string, muted: string, rule: string, page: string, states: string[]}} Theme colours in use */
+
+/** What every figure has in common. @param {Theme} theme @param {object} extra @returns {object} */
+export function baseLayout(theme, extra) {
+  return {
+    paper_bgcolor: 'rgba(0,0,0,0)', plot_bgcolor: 'rgba(0,0,0,0)', showlegend: false,
+    font: { family: FONT, size: 12, color: theme.muted },
+    hoverlabel: { bgcolor: theme.page, bordercolor: theme.rule, font: { family: FONT, size: 12, color: theme.ink }, align: 'left' },
+    ...extra,
+  };
+}
+
+/** The lanes with a bar of their own, and the others. @param {Float64Array[]} totals @param {number[]} order @returns {{single: number[], rest: number[]}} */
+export function barLanes(totals, order) {
+  const alive = order.filter((lane) => totals[lane].some((ns) => ns > 0));
+  return alive.length <= BARS + 1 ? { single: alive, rest: [] } : { single: alive.slice(0, BARS), rest: alive.slice(BARS) };
+}
+
+/**
+ * Time in each state, one bar a thread.
+ * @param {object} config @param {Float64Array[]} totals @param {{order: number[], hidden: Set<number>, width: number}} options @param {Theme} theme
+ * @returns {{data: object[], layout: object}}
+ */
+export function stateFigure(config, totals, options, theme) {
+  const { single, rest } = barLanes(totals, options.order);
+  const bars = single.map((lane) => ({ label: config.threads[lane].name, totals: totals[lane], threads: 1 }));
+  if (rest.length) bars.push({ label: `${rest.length} more threads, average`, totals: averageOf(rest.map((lane) => totals[lane])), threads: rest.length });
+  const y = bars.map((_, i) => i);
+  const limit = options.width < 600 ? 12 : 26;
+  const longest = Math.max(...bars.map((bar) => sumStates(bar.totals)), 1);
+  const scale = unitOf(longest);
+  const data = config.states.map((state, s) => ({
+    type: 'bar', orientation: 'h', name: plotlyText(state.label), y, x: bars.map((bar) => bar.totals[s] / scale.ns),
+    visible: !options.hidden.has(s), hoverinfo: 'text', textposition: 'none',
+    marker: { color: theme.states[s], line: { width: 0 }, pattern: state.striped ? { shape: '/', size: 5, solidity: 0.25, fgcolor: theme.muted } : undefined },
+    hovertext: bars.map((bar) => `<b>${plotlyText(elide(bar.label, 60))}</b><br>${plotlyText(state.label)}: ${formatDuration(bar.totals[s])} (${formatPercent(bar.totals[s] / (sumStates(bar.totals) || 1))})`),
+  })).filter((trace) => trace.x.some((value) => value > 0));
+  const left = options.width < 600 ? 96 : 196;
+  return {
+    data,
+    layout: baseLayout(theme, {
+      barmode: 'stack', bargap: bars.length > 12 ? 0.2 : 0.3, height: Math.max(90, bars.length * (bars.length > 12 ? 20 : 28) + 46),
+      margin: { l: left, r: 12, t: 4, b: 38 },
+      xaxis: { title: { text: scale.name, standoff: 6 }, gridcolor: theme.rule, zeroline: false, rangemode: 'tozero', fixedrange: true, nticks: 8 },
+      yaxis: { tickvals: y, ticktext: bars.map((bar) => plotlyText(elide(bar.label, limit))), autorange: 'reversed', showgrid: false, zeroline: false, fixedrange: true, ticklabelstandoff: 6 },
+    }),
+  };
+}
+
+function averageOf(all) {
+  const sum = new Float64Array(SUMS);
+  for (const totals of all) for (let s = 0; s < SUMS; s += 1) sum[s] += totals[s] / all.length;
+  return sum;
+}
+
+/** @param {Float64Array} totals @returns {number} ns in all states */
+export function sumStates(totals) {
+  let sum = 0;
+  for (let s = 0; s < STATES; s += 1) sum += totals[s];
+  return sum;
+}
+
+function unitOf(ns) {
+  if (ns >= 1e9) return { ns: 1e9, name: 'seconds' };
+  if (ns >= 1e6) return { ns: 1e6, name: 'milliseconds' };
+  return { ns: 1e3, name: 'microseconds' };
+}
+
+/** Time in each state summed over all lanes, in equal slices of a range. @param {import('./store.js').Store} store @param {import('./aggregate.js').Sums} sums @param {import('./view.js').Range} range @param {number} slices @returns {Float64Array} slices × SUMS, ns */
+export function slicesOf(store, sums, range, slices) {
+  const all = new Float64Array(slices * SUMS);
+  const one = new Float64Array(slices * SUMS);
+  for (let lane = 0; lane < store.lanes; lane += 1) {
+    laneCells(store, sums, lane, { ...range, cells: slices }, one);
+    for (let i = 0; i < all.length; i += 1) all[i] += one[i];
+  }
+  return all;
+}
+
+/** Threads in each state over time. @param {object} config @param {Float64Array} slices @param {{range: import('./view.js').Range, hidden: Set<number>}} options @param {Theme} theme @returns {{data: object[], layout: object}} */
+export function utilisationFigure(config, slices, options, theme) {
+  const count = slices.length / SUMS;
+  const width = (options.range.to - options.range.from) / count;
+  const scale = unitOf(options.range.to);
+  const x = Array.from({ length: count }, (_, i) => (options.range.from + (i + 0.5) * width) / scale.ns);
+  const data = config.states.map((state, s) => ({
+    type: 'scatter', mode: 'lines', stackgroup: 'states', name: plotlyText(state.label), x, line: { width: 0, shape: 'hvh' },
+    fillcolor: theme.states[s], visible: !options.hidden.has(s), y: x.map((_, i) => slices[i * SUMS + s] / width),
+    hovertemplate: `${plotlyText(state.label)}: %{y:.2f}<extra></extra>`,
+  })).filter((trace) => trace.y.some((value) => value > 0));
+  return {
+    data,
+    layout: baseLayout(theme, {
+      height: 240, margin: { l: 44, r: 12, t: 8, b: 40 }, hovermode: 'x unified',
+      xaxis: { title: { text: `${scale.name} since the start`, standoff: 6 }, gridcolor: theme.rule, zeroline: false, fixedrange: true, hoverformat: '.4f', range: [options.range.from / scale.ns, options.range.to / scale.ns] },
+      yaxis: { title: { text: 'threads', standoff: 8 }, gridcolor: theme.rule, zeroline: false, rangemode: 'tozero', fixedrange: true, nticks: 6 },
+      shapes: [{ type: 'line', xref: 'paper', x0: 0, x1: 1, y0: config.cores, y1: config.cores, line: { color: theme.ink, width: 1, dash: 'dash' } }],
+    }),
+  };
+}
+
+export { SLICES };
+
+/** How long the GIL was held at a time: counts in bins that grow by a constant factor. @param {Float64Array} lengths ns @param {number} switchInterval ns @param {Theme} theme @returns {{data: object[], layout: object}} */
+export function holdFigure(lengths, switchInterval, theme) {
+  const bins = logBins(lengths, 4);
+  return {
+    data: [{
+      type: 'bar', x: bins.map((bin) => (Math.log10(bin.from) + Math.log10(bin.to)) / 2), width: bins.map((bin) => (Math.log10(bin.to) - Math.log10(bin.from)) * 0.92), y: bins.map((bin) => bin.count),
+      marker: { color: theme.states[0] }, hoverinfo: 'text', textposition: 'none',
+      hovertext: bins.map((bin) => `${bin.count} holds of ${formatDuration(bin.from)} to ${formatDuration(bin.to)}`),
+    }],
+    layout: baseLayout(theme, {
+      height: 200, margin: { l: 52, r: 12, t: 22, b: 40 }, bargap: 0,
+      xaxis: { title: { text: 'length of a hold', standoff: 6 }, showgrid: false, zeroline: false, fixedrange: true, tickvals: [2, 3, 4, 5, 6, 7, 8, 9, 10], ticktext: ['100 ns', '1 µs', '10 µs', '100 µs', '1 ms', '10 ms', '100 ms', '1 s', '10 s'] },
+      yaxis: { title: { text: 'holds', standoff: 8 }, gridcolor: theme.rule, zeroline: false, fixedrange: true, nticks: 5 },
+      shapes: switchInterval > 0 ? [{ type: 'line', yref: 'paper', y0: 0, y1: 1, x0: Math.log10(switchInterval), x1: Math.log10(switchInterval), line: { color: theme.ink, width: 1, dash: 'dash' } }] : [],
+      annotations: switchInterval > 0 ? [{ x: Math.log10(switchInterval), y: 1, yref: 'paper', yanchor: 'bottom', showarrow: false, text: `switch interval ${formatDuration(switchInterval)}`, font: { size: 11, color: theme.muted } }] : [],
+    }),
+  };
+}
+
+/** @param {Float64Array} lengths @param {number} perDecade @returns {{from: number, to: number, count: number}[]} */
+export function logBins(lengths, perDecade) {
+  const counts = new Map();
+  for (const ns of lengths) {
+    const bin = Math.floor(Math.log10(Math.max(ns, 1)) * perDecade + 1e-9);
+    counts.set(bin, (counts.get(bin) ?? 0) + 1);
+  }
+  return [...counts].sort(([a], [b]) => a - b).map(([bin, count]) => ({ from: 10 ** (bin / perDecade), to: 10 ** ((bin + 1) / perDecade), count }));
+}

@@ -1,0 +1,196 @@
+// Lanes on a canvas: single intervals where there is room for them, shares of states where there is not.
+
+import { STATES, SUMS, laneCells } from './aggregate.js';
+import { shortFunction } from './format.js';
+import { intervalAt } from './store.js';
+
+/** Intervals per pixel above which a lane is drawn as shares. */
+const DENSE = 0.3;
+const LABEL_ROOM = 44;
+
+/** @typedef {{rgba: Uint32Array, stripe: Uint32Array, css: string[], ink: string[], page: string, pageRgba: number, line: string, accent: string}} Paint */
+
+/** @param {string} hex `#rrggbb` @returns {[number, number, number]} */
+export function rgbOf(hex) {
+  return [1, 3, 5].map((at) => parseInt(hex.slice(at, at + 2), 16));
+}
+
+/** @param {[number, number, number]} rgb @returns {number} as a pixel of ImageData on a little-endian machine */
+export function pixelOf([r, g, b]) { return ((255 << 24) | (b << 16) | (g << 8) | r) >>> 0; }
+
+/** @param {[number, number, number]} a @param {[number, number, number]} b @param {number} share of b @returns {[number, number, number]} */
+export function mix(a, b, share) { return a.map((value, i) => Math.round(value + (b[i] - value) * share)); }
+
+/** Black or white, whichever reads better on the colour. @param {string} hex @returns {string} */
+export function inkOn(hex) {
+  const [r, g, b] = rgbOf(hex).map((value) => (value / 255) ** 2.2);
+  return 0.2126 * r + 0.7152 * g + 0.0722 * b > 0.19 ? '#111418' : '#ffffff';
+}
+
+/** @param {object[]} states with `light`, `dark`, `striped` @param {string} theme @param {Record<string, string>} tokens @returns {Paint} */
+export function paintOf(states, theme, tokens) {
+  const css = states.map((state) => state[theme]);
+  const page = rgbOf(tokens.page);
+  const muted = rgbOf(tokens.muted);
+  return {
+    css, ink: css.map(inkOn), page: tokens.page, line: tokens.rule, accent: tokens.accent, pageRgba: pixelOf(page),
+    rgba: Uint32Array.from(css, (hex) => pixelOf(rgbOf(hex))),
+    stripe: Uint32Array.from(css, (hex, s) => pixelOf(states[s].striped ? mix(rgbOf(hex), muted, 0.45) : mix(rgbOf(hex), page, 0.55))),
+  };
+}
+
+/** Whether a pixel lies on a stripe. @param {number} x @param {number} y @returns {boolean} */
+export function onStripe(x, y) { return (x + y) % 6 < 2; }
+
+/**
+ * One lane's cells as pixels: the states of a cell stacked by share, from the bottom.
+ * @param {Uint32Array} pixels @param {{width: number, height: number, top: number}} box @param {Float64Array} cells
+ * @param {{cellNs: number, hidden: Set<number>, striped: Uint8Array, paint: Paint}} style
+ */
+export function paintCells(pixels, box, cells, style) {
+  const { paint, hidden, striped, cellNs } = style;
+  for (let x = 0; x < box.width; x += 1) {
+    const base = x * SUMS;
+    const hatched = cells[base + STATES + 1] > cellNs / 2;
+    let sum = 0;
+    let bottom = 0;
+    for (let s = 0; s < STATES; s += 1) {
+      const ns = cells[base + s];
+      if (ns <= 0) continue;
+      sum += ns;
+      const level = Math.min(box.height, Math.round((sum / cellNs) * box.height));
+      if (!hidden.has(s)) {
+        const fill = paint.rgba[s];
+        const stripe = striped[s] || hatched ? paint.stripe[s] : fill;
+        for (let y = bottom; y < level; y += 1) {
+          const row = box.top + box.height - 1 - y;
+          pixels[row * box.width + x] = stripe !== fill && onStripe(x, row) ? stripe : fill;
+        }
+      }
+      bottom = level;
+    }
+  }
+}
+
+/** Whether a lane has room for its single intervals. @param {import('./store.js').Store} store @param {number} lane @param {import('./view.js').Range} view @param {number} width px @returns {boolean} */
+export function hasRoom(store, lane, view, width) {
+  return intervalAt(store, lane, view.to) - intervalAt(store, lane, view.from) <= width * DENSE;
+}
+
+/**
+ * Single intervals as rectangles, with their functions where they fit.
+ * @param {CanvasRenderingContext2D} context @param {{top: number, height: number, width: number}} box
+ * @param {{store: import('./store.js').Store, view: import('./view.js').Range, hidden: Set<number>, paint: Paint, striped: Uint8Array, found: Uint8Array | null, patterns: CanvasPattern[]}} scene @param {number} lane
+ */
+export function drawIntervals(context, box, scene, lane) {
+  const { store, view, paint } = scene;
+  const scale = box.width / (view.to - view.from);
+  for (let i = Math.max(store.from[lane], intervalAt(store, lane, view.from)); i < store.from[lane + 1]; i += 1) {
+    const start = store.bounds[i + lane];
+    if (start >= view.to) break;
+    const kind = store.kind[i];
+    const state = store.kinds.state[kind];
+    if (scene.hidden.has(state)) continue;
+    const left = Math.max((start - view.from) * scale, 0);
+    const right = Math.min((store.bounds[i + lane + 1] - view.from) * scale, box.width);
+    const width = Math.max(right - left, 0.75);
+    const gap = width > 5 ? 1 : 0;
+    context.fillStyle = paint.css[state];
+    context.fillRect(left, box.top, width - gap, box.height);
+    if (scene.striped[state] || store.kinds.evidence[kind] === 2) {
+      context.fillStyle = scene.patterns[state];
+      context.fillRect(left, box.top, width - gap, box.height);
+    }
+    if (width > LABEL_ROOM && box.height >= 14) drawLabel(context, box, { left, width, ink: paint.ink[state] }, store.functions[store.kinds.fn[kind]]);
+  }
+}
+
+function drawLabel(context, box, place, name) {
+  if (!name) return;
+  const text = shortFunction(name);
+  const room = place.width - 11;
+  const widest = context.measureText(text).width;
+  const shown = widest <= room ? text : `${text.slice(0, Math.max(0, Math.floor((text.length * room) / widest) - 1))}…`;
+  if (shown.length < 3 && shown !== text) return;
+  context.fillStyle = place.ink;
+  context.fillText(shown, place.left + 5, box.top + box.height / 2 + 0.5);
+}
+
+/** A pattern of stripes for each state. @param {CanvasRenderingContext2D} context @param {Paint} paint @returns {CanvasPattern[]} */
+export function stripePatterns(context, paint) {
+  return Array.from(paint.stripe, (stripe) => {
+    const tile = document.createElement('canvas');
+    tile.width = 6;
+    tile.height = 6;
+    const pixels = tile.getContext('2d').createImageData(6, 6);
+    const words = new Uint32Array(pixels.data.buffer);
+    for (let y = 0; y < 6; y += 1) for (let x = 0; x < 6; x += 1) if (onStripe(x, y)) words[y * 6 + x] = stripe;
+    tile.getContext('2d').putImageData(pixels, 0, 0);
+    return context.createPattern(tile, 'repeat');
+  });
+}
+
+/**
+ * Every lane in sight.
+ * @param {HTMLCanvasElement} canvas @param {object} scene `store sums view hidden paint striped patterns`, `rows` ({lane, top} in px) and `row` ({height, bar}) @param {{width: number, height: number, ratio: number}} size
+ */
+export function drawLanes(canvas, scene, size) {
+  const context = canvas.getContext('2d');
+  context.setTransform(size.ratio, 0, 0, size.ratio, 0, 0);
+  context.clearRect(0, 0, size.width, size.height);
+  context.font = '11px system-ui, sans-serif';
+  context.textBaseline = 'middle';
+  const inset = Math.floor((scene.row.height - scene.row.bar) / 2);
+  const dense = scene.rows.filter((row) => !hasRoom(scene.store, row.lane, scene.view, size.width));
+  drawDense(context, scene, { ...size, inset }, dense);
+  const isDense = new Set(dense.map((row) => row.lane));
+  for (const row of scene.rows) {
+    if (!isDense.has(row.lane)) drawIntervals(context, { top: row.top + inset, height: scene.row.bar, width: size.width }, scene, row.lane);
+  }
+}
+
+function drawDense(context, scene, size, rows) {
+  if (!rows.length) return;
+  const width = Math.max(1, Math.floor(size.width));
+  const image = new ImageData(width, rows.length * scene.row.bar);
+  const pixels = new Uint32Array(image.data.buffer);
+  const cells = new Float64Array(width * SUMS);
+  const cellNs = (scene.view.to - scene.view.from) / width;
+  rows.forEach((row, i) => {
+    laneCells(scene.store, scene.sums, row.lane, { ...scene.view, cells: width }, cells);
+    paintCells(pixels, { width, height: scene.row.bar, top: i * scene.row.bar }, cells, { ...scene, cellNs });
+  });
+  const sheet = scene.sheet;
+  sheet.width = width;
+  sheet.height = image.height;
+  sheet.getContext('2d').putImageData(image, 0, 0);
+  context.imageSmoothingEnabled = false;
+  rows.forEach((row, i) => {
+    context.drawImage(sheet, 0, i * scene.row.bar, width, scene.row.bar, 0, row.top + size.inset, width, scene.row.bar);
+  });
+}
+
+/** The whole run, all lanes together. @param {HTMLCanvasElement} canvas @param {Float64Array} cells @param {object} scene @param {{width: number, height: number, ratio: number}} size */
+export function drawOverview(canvas, cells, scene, size) {
+  const context = canvas.getContext('2d');
+  context.setTransform(size.ratio, 0, 0, size.ratio, 0, 0);
+  context.clearRect(0, 0, size.width, size.height);
+  const width = cells.length / SUMS;
+  const image = new ImageData(width, size.height);
+  paintCells(new Uint32Array(image.data.buffer), { width, height: size.height, top: 0 }, cells, { ...scene, cellNs: scene.overviewNs });
+  scene.sheet.width = width;
+  scene.sheet.height = size.height;
+  scene.sheet.getContext('2d').putImageData(image, 0, 0);
+  context.imageSmoothingEnabled = false;
+  context.drawImage(scene.sheet, 0, 0, size.width, size.height);
+  const x = (time) => (time / scene.duration) * size.width;
+  context.fillStyle = scene.paint.page;
+  context.globalAlpha = 0.62;
+  context.fillRect(0, 0, x(scene.view.from), size.height);
+  context.fillRect(x(scene.view.to), 0, size.width - x(scene.view.to), size.height);
+  context.globalAlpha = 1;
+  context.strokeStyle = scene.paint.accent;
+  context.lineWidth = 1.5;
+  const left = Math.max(0.75, x(scene.view.from));
+  context.strokeRect(left, 0.75, Math.max(3, Math.min(x(scene.view.to), size.width - 0.75) - left), size.height - 1.5);
+}

@@ -1,0 +1,188 @@
+// Pointer, wheel and keys on the timeline; each only calls what the timeline offers.
+
+import { pan, pin, redraw, select, show, showAll, showChosen, step, stepLane, under, undo, unpin, wordsUnder, zoom } from './timeline.js';
+import { showWords } from './tooltip.js';
+import { panBy } from './view.js';
+
+/** A drag shorter than this is a click, px. */
+const CLICK = 4;
+/** A wheel that began to turn outside the timeline keeps scrolling the page for this long, ms. */
+const WHEEL_REST = 250;
+
+/** Connects all gestures. @param {object} self the timeline */
+export function connectGestures(self) {
+  connectPointer(self);
+  connectWheel(self);
+  connectOverview(self);
+  connectKeys(self);
+  self.scroll.addEventListener('scroll', () => { hideTooltip(self); redraw(self); });
+}
+
+function place(self, event) {
+  const box = self.canvas.getBoundingClientRect();
+  return { x: event.clientX - box.left, y: event.clientY - box.top };
+}
+
+function timeAt(self, x) { return self.view.from + (x / self.width) * (self.view.to - self.view.from); }
+
+function connectPointer(self) {
+  const { canvas } = self;
+  canvas.addEventListener('pointerdown', (event) => {
+    if (event.button > 1) return;
+    const at = place(self, event);
+    const moves = event.shiftKey || event.button === 1 || event.pointerType === 'touch';
+    self.drag = { ...at, from: timeAt(self, at.x), view: self.view, moves, range: null, far: false };
+    canvas.setPointerCapture(event.pointerId);
+    self.element('lanes').focus({ preventScroll: true });
+    if (event.button === 1) event.preventDefault();
+  });
+  canvas.addEventListener('pointermove', (event) => {
+    if (self.drag) drag(self, place(self, event));
+    else hover(self, event);
+  });
+  canvas.addEventListener('pointerup', (event) => drop(self, place(self, event)));
+  canvas.addEventListener('pointercancel', () => { self.drag = null; redraw(self); });
+  canvas.addEventListener('pointerleave', () => hideTooltip(self));
+  canvas.addEventListener('dblclick', () => showChosen(self));
+}
+
+function drag(self, at) {
+  const { drag: held } = self;
+  held.far ||= Math.abs(at.x - held.x) >= CLICK;
+  if (!held.far) return;
+  hideTooltip(self);
+  if (held.moves) {
+    show(self, panBy(held.view, (held.x - at.x) / self.width, self.duration), sameStart(self, held));
+  } else {
+    const to = timeAt(self, Math.min(Math.max(at.x, 0), self.width));
+    held.range = { from: Math.min(held.from, to), to: Math.max(held.from, to) };
+    redraw(self);
+  }
+}
+
+/** Only the first move of a drag is remembered: undo leads back to where it began. */
+function sameStart(self, held) { const first = !held.moved; held.moved = true; return first; }
+
+function drop(self, at) {
+  const held = self.drag;
+  self.drag = null;
+  if (!held) return;
+  if (held.range) select(self, held.range);
+  else if (!held.far) {
+    const found = under(self, at.x, at.y);
+    if (found) pin(self, found.lane, found.interval); else unpin(self);
+  }
+}
+
+function hover(self, event) {
+  const at = place(self, event);
+  const words = wordsUnder(self, at.x, at.y);
+  const tooltip = self.element('tooltip');
+  if (!words) { hideTooltip(self); return; }
+  showWords(tooltip, words, self.world.config.states);
+  tooltip.hidden = false;
+  const { offsetWidth: width, offsetHeight: height } = tooltip;
+  const left = event.clientX + 16 + width > window.innerWidth ? event.clientX - width - 12 : event.clientX + 16;
+  const top = event.clientY + 18 + height > window.innerHeight ? event.clientY - height - 12 : event.clientY + 18;
+  tooltip.style.transform = `translate(${Math.max(4, left)}px, ${Math.max(4, top)}px)`;
+}
+
+/** @param {object} self the timeline */
+export function hideTooltip(self) { self.element('tooltip').hidden = true; }
+
+function connectWheel(self) {
+  let outside = -Infinity;
+  window.addEventListener('wheel', (event) => { if (!self.element('lanes').contains(event.target)) outside = event.timeStamp; }, { passive: true });
+  self.body.addEventListener('wheel', (event) => {
+    if (event.timeStamp - outside < WHEEL_REST) { outside = event.timeStamp; return; }
+    if (event.altKey) return;
+    const sideways = event.shiftKey || Math.abs(event.deltaX) > Math.abs(event.deltaY);
+    const lines = event.deltaMode === 1 ? 16 : 1;
+    const amount = (sideways && event.deltaX !== 0 ? event.deltaX : event.deltaY) * lines;
+    const whole = self.view.from <= 0 && self.view.to >= self.duration;
+    if (whole && !sideways && amount > 0) return;
+    event.preventDefault();
+    hideTooltip(self);
+    const burst = event.timeStamp - (self.wheeled ?? -Infinity) > 600;
+    self.wheeled = event.timeStamp;
+    if (burst) self.history.push(self.view);
+    const before = self.history.length;
+    if (sideways) pan(self, amount / self.width);
+    else zoom(self, Math.exp(Math.max(-240, Math.min(240, amount)) * 0.0022), timeAt(self, place(self, event).x));
+    self.history.length = Math.min(self.history.length, before);
+  }, { passive: false });
+}
+
+function connectOverview(self) {
+  const strip = self.element('overview');
+  const go = (event) => {
+    const box = strip.getBoundingClientRect();
+    const time = ((event.clientX - box.left) / box.width) * self.duration;
+    const half = (self.view.to - self.view.from) / 2;
+    show(self, { from: time - half, to: time + half }, event.type === 'pointerdown');
+  };
+  strip.addEventListener('pointerdown', (event) => {
+    strip.setPointerCapture(event.pointerId);
+    if (self.view.from > 0 || self.view.to < self.duration) { go(event); return; }
+    const box = strip.getBoundingClientRect();
+    self.sweep = { box, x: event.clientX };
+  });
+  strip.addEventListener('pointermove', (event) => {
+    if (!strip.hasPointerCapture(event.pointerId)) return;
+    if (!self.sweep) go(event);
+  });
+  strip.addEventListener('pointerup', (event) => {
+    if (!self.sweep) return;
+    const { box, x } = self.sweep;
+    self.sweep = null;
+    const [from, to] = [x, event.clientX].sort((a, b) => a - b).map((at) => ((at - box.left) / box.width) * self.duration);
+    if (event.clientX !== x) show(self, { from, to });
+  });
+}
+
+/** What each key does. @type {Record<string, (self: object) => void>} */
+const KEYS = {
+  w: (self) => zoom(self, 1 / 1.6), s: (self) => zoom(self, 1.6), a: (self) => pan(self, -0.2), d: (self) => pan(self, 0.2),
+  '+': (self) => zoom(self, 1 / 1.6), '=': (self) => zoom(self, 1 / 1.6), '-': (self) => zoom(self, 1.6),
+  ArrowLeft: (self) => pan(self, -0.2), ArrowRight: (self) => pan(self, 0.2),
+  ArrowUp: (self) => stepLane(self, -1), ArrowDown: (self) => stepLane(self, 1),
+  '.': (self) => step(self, 1), ',': (self) => step(self, -1),
+  f: showChosen, Home: showAll, u: undo,
+  Enter: (self) => { if (self.pin) selectPinned(self); },
+  Escape: (self) => { if (self.selection) select(self, null); unpin(self); hideTooltip(self); },
+  '/': (self) => self.element('search').focus(),
+  '?': (self) => toggleHelp(self),
+};
+
+function selectPinned(self) {
+  const { lane, interval } = self.pin;
+  select(self, { from: self.world.store.bounds[interval + lane], to: self.world.store.bounds[interval + lane + 1] });
+}
+
+/** @param {object} self the timeline */
+export function toggleHelp(self) {
+  const help = self.element('help');
+  help.hidden = !help.hidden;
+  self.element('help-button').setAttribute('aria-expanded', String(!help.hidden));
+}
+
+/** Keys that act wherever the focus is, as long as it is not in a field. */
+const EVERYWHERE = new Set(['/', '?', 'Escape']);
+
+function connectKeys(self) {
+  document.addEventListener('keydown', (event) => {
+    const field = event.target instanceof Element && event.target.closest('input, select, textarea');
+    if (field) {
+      if (event.key === 'Escape' && field.id === 'search') self.element('lanes').focus();
+      return;
+    }
+    if ((event.ctrlKey || event.metaKey) && event.key.toLowerCase() === 'z') { undo(self); event.preventDefault(); return; }
+    if (event.ctrlKey || event.metaKey || event.altKey) return;
+    const key = event.key.length === 1 ? event.key.toLowerCase() : event.key;
+    const within = self.element('lanes').contains(document.activeElement) || document.activeElement === document.body;
+    if (!KEYS[key] || (!within && !EVERYWHERE.has(key))) return;
+    if (document.activeElement === document.body && /^(Arrow|Home|Enter)/.test(key)) return;
+    event.preventDefault();
+    KEYS[key](self);
+  });
+}

@@ -1,0 +1,318 @@
+// Wires the page: data, timeline, charts, tables, legend, theme and address.
+
+import { SUMS, buildSums, kindTotals, laneTotals } from './aggregate.js';
+import { SLICES, holdFigure, slicesOf, stateFigure, sumStates, utilisationFigure } from './charts.js';
+import { formatCount, formatDuration, formatInstant, formatPercent, significant } from './format.js';
+import { connectGestures, toggleHelp } from './gestures.js';
+import { blameWithin, heldIntervals, holdsWithin } from './gil.js';
+import { decodeStore, fromBase64, inflate, intervalAt } from './store.js';
+import { blameRows, holdRows, threadRows, waitRows } from './tables.js';
+import { createTable, make, setRows } from './tableview.js';
+import { arrange, createTimeline, pin, redraw, select, show, showAll, showChosen, undo, useTheme, zoom } from './timeline.js';
+import { formatHash, parseHash } from './view.js';
+
+const LONGEST_HOLDS = 50;
+const byId = (id) => document.getElementById(id);
+
+/** The colours the style sheet has in use. */
+function themeNow() {
+  const style = getComputedStyle(document.documentElement);
+  const token = (name) => style.getPropertyValue(`--${name}`).trim();
+  const names = ['ink', 'muted', 'rule', 'page', 'accent'];
+  return { name: document.documentElement.dataset.theme === 'dark' ? 'dark' : 'light', tokens: Object.fromEntries(names.map((n) => [n, token(n)])) };
+}
+
+async function start() {
+  const config = JSON.parse(byId('config').textContent);
+  const store = await decodeStore(config.columns, byId('blob').textContent);
+  const world = { config, store, sums: buildSums(store) };
+  const page = { world, selection: null, hidden: new Set(), plotly: null, whole: { from: 0, to: Math.max(1, config.duration) } };
+  page.totals = config.threads.map((_, lane) => laneTotals(store, world.sums, lane, 0, page.whole.to));
+  page.timeline = createTimeline(world, { onSelect: (range) => chooseRange(page, range), onMove: () => writeHash(page) });
+  page.tables = createTables(page);
+  buildLegend(page);
+  useTheme(page.timeline, themeNow().name, themeNow().tokens);
+  connectGestures(page.timeline);
+  connectControls(page);
+  connectTheme(page);
+  readHash(page);
+  new ResizeObserver(() => redraw(page.timeline)).observe(page.timeline.body);
+  requestAnimationFrame(() => setTimeout(() => finish(page), 0));
+}
+
+/** All that can wait until something is on the screen. */
+async function finish(page) {
+  page.held = page.world.config.freeThreaded ? null : heldIntervals(page.world.store);
+  recount(page);
+  document.documentElement.dataset.ready = 'tables';
+  await documentParsed();
+  await loadPlotly();
+  page.plotly = window.Plotly;
+  drawCharts(page);
+  let width = window.innerWidth;
+  window.addEventListener('resize', () => {
+    if (window.innerWidth !== width) { width = window.innerWidth; drawCharts(page); }
+  });
+  document.documentElement.dataset.ready = 'charts';
+}
+
+function documentParsed() {
+  if (document.readyState !== 'loading') return Promise.resolve();
+  return new Promise((resolve) => { document.addEventListener('DOMContentLoaded', resolve, { once: true }); });
+}
+
+async function loadPlotly() {
+  const script = document.createElement('script');
+  script.textContent = new TextDecoder().decode(await inflate(fromBase64(byId('plotly').textContent)));
+  document.head.append(script);
+}
+
+// ---- tables -------------------------------------------------------------------------------------
+
+function createTables(page) {
+  const { config } = page.world;
+  const states = config.states.map((state) => state.id);
+  const labels = Object.fromEntries(config.states.map((state) => [state.id, state.label]));
+  const goTo = (row) => lookAt(page, row);
+  const seen = states.filter((_, s) => page.totals.some((totals) => totals[s] > 0));
+  const meaning = Object.fromEntries(config.states.map((state) => [state.id, state.meaning]));
+  const threads = createTable(byId('table-threads'), {
+    title: 'Threads', file: `${config.title}-threads`, sort: 'lifetime', onRow: goTo, empty: 'No thread lived in this range.',
+    how: ['One row a thread; the states of a row add up to its lifetime.', 'Click a heading to sort, a name to find the thread in the timeline.'],
+    columns: [
+      { key: 'thread', label: 'Thread', type: 'text' }, { key: 'tid', label: 'Native id', type: 'id' },
+      { key: 'lifetime', label: 'Lifetime', type: 'duration', title: 'from start to end, within the range' },
+      ...seen.map((id) => ({ key: id, label: labels[id], type: 'duration', title: meaning[id] })),
+      { key: 'start', label: 'Started at', type: 'instant' }, { key: 'parent', label: 'Started by', type: 'text' },
+      { key: 'target', label: 'Runs', type: 'text' },
+    ],
+  });
+  const span = [{ key: 'total', label: 'Total', type: 'duration' }, { key: 'count', label: 'Count', type: 'count' }, { key: 'longest', label: 'Longest', type: 'duration' }];
+  const waits = createTable(byId('table-waits'), {
+    title: 'What each thread waited for', file: `${config.title}-waits`, sort: 'total', onRow: goTo, empty: 'Nothing waited in this range.',
+    how: ['Every wait, by thread, kind and the function it happened in.', 'A long total with a small longest wait means many short waits: look at the count.'],
+    columns: [{ key: 'thread', label: 'Thread', type: 'text' }, { key: 'state', label: 'State', type: 'state', labels }, { key: 'reason', label: 'Reason', type: 'text' }, { key: 'function', label: 'In call', type: 'text' }, { key: 'caller', label: 'Called by', type: 'text' }, ...span],
+  });
+  const blame = createTable(byId('table-blame'), {
+    title: 'Who held the GIL meanwhile', file: `${config.title}-blame`, sort: 'total', onRow: goTo, empty: 'No wait for the GIL is known in this range.',
+    how: ['While the thread on the left waited for the GIL, who had it, and in which function.', 'The function at the top is the one to make shorter, or to move out of the GIL.'],
+    columns: [{ key: 'thread', label: 'Waiting', type: 'text' }, { key: 'holder', label: 'Held by', type: 'text' }, { key: 'function', label: 'Holder’s function', type: 'text' }, ...span],
+  });
+  const holds = createTable(byId('table-holds'), {
+    title: 'Longest holds of the GIL', file: `${config.title}-holds`, sort: 'total', onRow: goTo, empty: 'No hold of the GIL is known in this range.',
+    how: [`A hold lasts until the thread lets the GIL go. Others may ask for it after a switch interval${config.switchInterval ? ` (${formatDuration(config.switchInterval)})` : ''}.`, 'A hold far longer than that, while others wait, is a call that does not release the GIL.'],
+    columns: [{ key: 'thread', label: 'Thread', type: 'text' }, { key: 'function', label: 'Mostly in', type: 'text' }, { key: 'at', label: 'From', type: 'instant' }, { key: 'total', label: 'Held', type: 'duration' }],
+  });
+  const chart = make('div', 'chart');
+  chart.id = 'hold-chart';
+  byId('table-holds').append(chart);
+  return { threads, waits, blame, holds };
+}
+
+/** Brings a row's thread, and its instant where it has one, into the timeline's view. */
+function lookAt(page, row) {
+  const { timeline, world } = page;
+  if (!timeline.shown.includes(row.lane)) { byId('search').value = ''; timeline.search = ''; arrange(timeline); }
+  const at = row.at ?? Math.max(timeline.view.from, world.config.threads[row.lane].start);
+  pin(timeline, row.lane, intervalAt(world.store, row.lane, at));
+  byId('timeline').scrollIntoView({ block: 'nearest' });
+}
+
+// ---- numbers for a range ------------------------------------------------------------------------
+
+function chooseRange(page, range) {
+  page.selection = range;
+  recount(page);
+  if (page.plotly) drawCharts(page);
+  writeHash(page);
+}
+
+function recount(page) {
+  const { config, store, sums } = page.world;
+  const range = page.selection ?? page.whole;
+  const states = config.states.map((state) => state.id);
+  const names = config.threads.map((thread) => thread.name);
+  page.totals = config.threads.map((_, lane) => laneTotals(store, sums, lane, range.from, range.to));
+  const waits = states.map((id, s) => [id, s]).filter(([id]) => !['running', 'native', 'unknown'].includes(id)).map(([, s]) => s);
+  setRows(page.tables.threads, threadRows(config.threads, page.totals, states, range));
+  setRows(page.tables.waits, waitRows(store, kindTotals(store, range.from, range.to), { names, states, waits }));
+  if (page.held) {
+    page.holds = holdsWithin(page.held, range.from, range.to, LONGEST_HOLDS);
+    page.blame = blameWithin(store, page.held, range.from, range.to);
+    setRows(page.tables.blame, blameRows(page.blame, names, store.functions));
+    setRows(page.tables.holds, holdRows(page.holds, store, names));
+  }
+  const known = Boolean(page.held && page.held.start.length);
+  byId('table-blame').hidden = !known;
+  byId('table-holds').hidden = !known;
+  writeLegend(page);
+  writeNumbers(page, range);
+  writeRangeBar(page);
+}
+
+/** Headline numbers of the selection; without one, those the page came with. */
+function writeNumbers(page, range) {
+  page.original ??= new Map([...document.querySelectorAll('[data-number]')].map((box) => [box.dataset.number, [box.querySelector('.value').textContent, box.querySelector('.note').textContent]]));
+  const wall = range.to - range.from;
+  const all = page.totals.reduce((sum, totals) => sum.map((ns, s) => ns + totals[s]), new Float64Array(SUMS));
+  const values = { wall: [formatDuration(wall), 'selected'], cores: [significant((all[0] + all[1]) / wall), `of ${page.world.config.cores}, on average`] };
+  if (page.holds) {
+    values.held = [formatPercent(page.holds.held / wall), 'of the selected time'];
+    values.wait = [formatPercent(all[2] / (sumStates(all) || 1)), `of all threads’ time, ${formatDuration(all[2])}`];
+    values.handoffs = [`${formatCount(page.holds.handoffs / (wall / 1e9))}/s`, `${formatCount(page.holds.handoffs)} in the selection`];
+    const longest = page.holds.longest[0];
+    if (longest) values.hold = [formatDuration(longest.ns), page.world.config.threads[longest.lane].name];
+    const wait = page.blame.reduce((most, one) => (one.longest > (most?.longest ?? 0) ? one : most), null);
+    values.longest = wait ? [formatDuration(wait.longest), page.world.config.threads[wait.waiter].name] : ['0', 'nobody waited'];
+  }
+  for (const box of document.querySelectorAll('[data-number]')) {
+    if (box.classList.contains('not-known')) continue;
+    const [value, note] = (page.selection && values[box.dataset.number]) || page.original.get(box.dataset.number);
+    box.querySelector('.value').textContent = value;
+    box.querySelector('.note').textContent = note;
+  }
+}
+
+function writeRangeBar(page) {
+  const bar = byId('range-bar');
+  bar.hidden = !page.selection;
+  if (!page.selection) return;
+  const { from, to } = page.selection;
+  byId('range-text').textContent = `Selected ${formatInstant(from, (to - from) / 10)} to ${formatInstant(to, (to - from) / 10)}: ${formatDuration(to - from)} of ${formatDuration(page.whole.to)}. All numbers below are of this range.`;
+}
+
+// ---- charts -------------------------------------------------------------------------------------
+
+function drawCharts(page) {
+  const { config, store, sums } = page.world;
+  const { name, tokens } = themeNow();
+  const theme = { ...tokens, states: config.states.map((state) => state[name]) };
+  const range = page.selection ?? page.whole;
+  const settings = { displayModeBar: false, responsive: true };
+  const width = byId('state-chart').clientWidth;
+  const bars = stateFigure(config, page.totals, { order: page.timeline.order, hidden: page.hidden, width }, theme);
+  page.plotly.react('state-chart', bars.data, bars.layout, settings);
+  const slices = slicesOf(store, sums, range, SLICES);
+  const over = utilisationFigure(config, slices, { range, hidden: page.hidden }, theme);
+  page.plotly.react('utilisation-chart', over.data, over.layout, settings);
+  if (!page.holds?.count) return;
+  const holds = holdFigure(page.holds.lengths, config.switchInterval, theme);
+  page.plotly.react('hold-chart', holds.data, holds.layout, settings);
+}
+
+// ---- legend -------------------------------------------------------------------------------------
+
+function buildLegend(page) {
+  const { states } = page.world.config;
+  byId('legend').replaceChildren(...states.map((state, s) => {
+    const item = make('li');
+    const button = make('button', 'state');
+    button.type = 'button';
+    button.dataset.state = state.id;
+    button.title = state.meaning;
+    button.setAttribute('aria-pressed', 'true');
+    button.append(make('span', `swatch ${state.id}`), make('span', 'state-name', state.label), make('span', 'state-total'));
+    button.addEventListener('click', () => toggleState(page, s));
+    button.addEventListener('dblclick', () => isolateState(page, s));
+    item.append(button);
+    return item;
+  }));
+}
+
+function toggleState(page, s) {
+  if (page.hidden.has(s)) page.hidden.delete(s); else page.hidden.add(s);
+  applyHidden(page);
+}
+
+/** Only this state; where it was the only one already, all again. */
+function isolateState(page, s) {
+  const others = [...page.world.config.states.keys()].filter((one) => one !== s);
+  const alone = page.isolated === s;
+  page.hidden = new Set(alone ? [] : others);
+  page.isolated = alone ? null : s;
+  applyHidden(page);
+}
+
+function applyHidden(page) {
+  page.timeline.hidden = page.hidden;
+  byId('legend').querySelectorAll('button').forEach((button, s) => button.setAttribute('aria-pressed', String(!page.hidden.has(s))));
+  redraw(page.timeline);
+  if (page.plotly) drawCharts(page);
+  writeHash(page);
+}
+
+function writeLegend(page) {
+  const all = page.totals.reduce((sum, totals) => sum.map((ns, s) => ns + totals[s]), new Float64Array(SUMS));
+  const sum = sumStates(all) || 1;
+  byId('legend').querySelectorAll('button').forEach((button, s) => {
+    button.querySelector('.state-total').textContent = all[s] ? `${formatDuration(all[s])}, ${formatPercent(all[s] / sum)}` : 'none';
+    button.classList.toggle('none', !all[s]);
+  });
+}
+
+// ---- controls, theme, address -------------------------------------------------------------------
+
+function connectControls(page) {
+  const { timeline } = page;
+  const on = (id, action) => byId(id).addEventListener('click', action);
+  on('zoom-in', () => zoom(timeline, 1 / 2));
+  on('zoom-out', () => zoom(timeline, 2));
+  on('zoom-fit', () => showAll(timeline));
+  on('undo', () => undo(timeline));
+  on('help-button', () => toggleHelp(timeline));
+  on('range-fit', () => showChosen(timeline));
+  on('range-clear', () => select(timeline, null));
+  byId('lane-sort').addEventListener('change', (event) => {
+    timeline.sort = event.target.value;
+    arrange(timeline);
+    if (page.plotly) drawCharts(page);
+  });
+  byId('search').addEventListener('input', (event) => {
+    timeline.search = event.target.value;
+    arrange(timeline);
+    writeHash(page);
+  });
+}
+
+function connectTheme(page) {
+  const apply = (theme) => {
+    document.documentElement.dataset.theme = theme;
+    useTheme(page.timeline, themeNow().name, themeNow().tokens);
+    if (page.plotly) drawCharts(page);
+  };
+  byId('theme').addEventListener('click', () => {
+    const theme = document.documentElement.dataset.theme === 'dark' ? 'light' : 'dark';
+    try { localStorage.setItem('gtrace-theme', theme); } catch { /* storage is refused: the choice lasts as long as the page */ }
+    apply(theme);
+  });
+  matchMedia('(prefers-color-scheme: dark)').addEventListener('change', (event) => {
+    let stored = null;
+    try { stored = localStorage.getItem('gtrace-theme'); } catch { /* as above */ }
+    if (!stored) apply(event.matches ? 'dark' : 'light');
+  });
+}
+
+function writeHash(page) {
+  clearTimeout(page.hashTimer);
+  page.hashTimer = setTimeout(() => {
+    const { timeline, whole } = page;
+    const zoomed = timeline.view.from > 0 || timeline.view.to < whole.to;
+    const hash = formatHash({
+      view: zoomed ? timeline.view : null, selection: page.selection,
+      hidden: [...page.hidden].map((s) => page.world.config.states[s].id), lane: timeline.search,
+    });
+    history.replaceState(null, '', hash || location.pathname + location.search);
+  }, 150);
+}
+
+function readHash(page) {
+  const place = parseHash(location.hash);
+  const { states } = page.world.config;
+  place.hidden.forEach((id) => { const s = states.findIndex((state) => state.id === id); if (s >= 0) page.hidden.add(s); });
+  if (page.hidden.size) applyHidden(page);
+  if (place.lane) { byId('search').value = place.lane; page.timeline.search = place.lane; arrange(page.timeline); }
+  if (place.view) show(page.timeline, place.view, false);
+  if (place.selection) { page.timeline.selection = place.selection; page.selection = place.selection; }
+}
+
+start();

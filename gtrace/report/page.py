@@ -1,0 +1,136 @@
+"""One self-contained page of a timeline: the only door out of this package."""
+
+from __future__ import annotations
+
+import base64
+import re
+import zlib
+from functools import cache
+from importlib import resources
+from typing import TYPE_CHECKING, Any, Final
+
+from jinja2 import Environment, StrictUndefined
+from markupsafe import Markup
+from plotly.offline import get_plotlyjs
+
+from gtrace.analysis.summary import summarize
+from gtrace.analysis.verdict import judge
+from gtrace.model import EVIDENCE_MEANING, MEANING, State
+from gtrace.report import facts
+from gtrace.report.columns import pack
+from gtrace.report.escape import safe_text, script_json
+from gtrace.report.palette import COLOURS, LABELS, PATTERNED, css_variables
+
+if TYPE_CHECKING:
+    from gtrace.timeline.timeline import Timeline
+
+SCRIPTS: Final = (
+    "format.js", "store.js", "aggregate.js", "gil.js", "view.js", "tables.js", "charts.js",
+    "draw.js", "tooltip.js", "timeline.js", "gestures.js", "tableview.js", "main.js",
+)  # fmt: skip
+"""The page's modules, each after those it imports."""
+
+_IMPORT: Final = re.compile(r"^import [^;]*;\n", re.MULTILINE)
+_EXPORT: Final = re.compile(r"^export ", re.MULTILINE)
+
+
+def render(timeline: Timeline) -> str:
+    """The page: HTML that opens from a file and asks for nothing else; same timeline, same text."""
+    return _template().render(page_context(timeline))
+
+
+def page_context(timeline: Timeline) -> dict[str, Any]:
+    """What the template shows, worded; text of the traced program still unescaped."""
+    run = timeline.run
+    verdict = judge(timeline)
+    packed = pack(timeline)
+    return {
+        "title": facts.title_of(run),
+        "command": facts.command_line(run),
+        "started": facts.started(run),
+        "started_at": f"{run.started_at:.3f}",
+        "run": run,
+        "python": f"{run.implementation} {run.python_version}" + (", free-threaded" if run.free_threaded else ""),
+        "verdict": {
+            "code": verdict.code,
+            "text": safe_text(verdict.text),
+            "advice": safe_text(verdict.advice),
+            "numbers": [(safe_text(label), safe_text(value)) for label, value in verdict.numbers],
+        },
+        "banner": facts.INFERRED_BANNER if facts.only_inferred(timeline) else "",
+        "headline": facts.headline(timeline, summarize(timeline)),
+        "environment": facts.environment(run),
+        "evidence": facts.evidence_rows(run),
+        "evidence_meaning": [(kind.value, meaning) for kind, meaning in EVIDENCE_MEANING.items()],
+        "notes": [safe_text(note) for note in run.notes],
+        "states": [(state.value, LABELS[state], MEANING[state]) for state in State],
+        "light": Markup(css_variables("light")),  # noqa: S704 - constants of this package
+        "dark": Markup(css_variables("dark")),  # noqa: S704 - constants of this package
+        "style": _asset("page.css"),
+        "config": Markup(script_json({**_config(timeline), "columns": packed.header})),  # noqa: S704 - escaped there
+        "blob": packed.blob,
+        "script": _script(),
+        "plotly": _plotly(),
+    }
+
+
+def _config(timeline: Timeline) -> dict[str, Any]:
+    run = timeline.run
+    return {
+        "duration": int(run.duration),
+        "cores": run.cores,
+        "freeThreaded": run.free_threaded,
+        "switchInterval": round(run.switch_interval_s * 1e9),
+        "callsKnownFrom": int(timeline.calls_known_from),
+        "title": facts.title_of(run),
+        "states": [
+            {"id": s.value, "label": LABELS[s], "meaning": MEANING[s], "light": COLOURS[s].light,
+             "dark": COLOURS[s].dark, "striped": s in PATTERNED}
+            for s in State
+        ],
+        "evidence": [{"id": kind.value, "meaning": meaning} for kind, meaning in EVIDENCE_MEANING.items()],
+        "threads": _threads(timeline),
+    }  # fmt: skip
+
+
+def _threads(timeline: Timeline) -> list[dict[str, Any]]:
+    names = timeline.threads.set_index("tid")["name"].to_dict()
+    return [
+        {
+            "name": safe_text(str(row.name)) or f"thread {row.tid}",
+            "tid": int(row.tid),
+            "pid": int(row.pid),
+            "daemon": bool(row.daemon),
+            "parent": safe_text(str(names.get(row.parent_tid, ""))),
+            "target": safe_text(str(row.target)),
+            "created": safe_text(str(row.created)),
+            "start": int(row.start_ns),
+            "end": int(row.end_ns),
+            "ended": bool(row.ended),
+        }
+        for row in timeline.threads.rename_axis("lane").itertuples(index=False)
+    ]
+
+
+@cache
+def _template() -> Any:
+    environment = Environment(autoescape=True, undefined=StrictUndefined, trim_blocks=True, lstrip_blocks=True)
+    return environment.from_string((resources.files("gtrace.report") / "page.html").read_text("utf-8"))
+
+
+@cache
+def _asset(name: str) -> Markup:
+    return Markup((resources.files("gtrace.report") / name).read_text("utf-8"))  # noqa: S704 - a file of this package
+
+
+@cache
+def _script() -> Markup:
+    """The modules as one script: inside a page opened from a file, modules cannot import each other."""
+    parts = [_EXPORT.sub("", _IMPORT.sub("", str(_asset(name)))) for name in SCRIPTS]
+    return Markup("\n".join(parts))  # noqa: S704 - files of this package
+
+
+@cache
+def _plotly() -> str:
+    """plotly.js deflated, as base64: a third of its size, and the browser need not parse it before it paints."""
+    return base64.b64encode(zlib.compress(get_plotlyjs().encode("utf-8"), 9)).decode("ascii")

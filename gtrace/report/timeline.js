@@ -1,0 +1,337 @@
+// The timeline a reader moves through: owns the view, the selection and the pin; tells others by callbacks.
+
+import { laneTotals } from './aggregate.js';
+import { slicesOf, sumStates } from './charts.js';
+import { drawLanes, drawOverview, hasRoom, paintOf, stripePatterns } from './draw.js';
+import { axisTicks, decimalsFor, formatCount, formatDuration } from './format.js';
+import { intervalAt, laneEnd, laneStart } from './store.js';
+import { cellWords, intervalWords, showWords } from './tooltip.js';
+import { clampView, panBy, sameRange, withMargin, zoomAt } from './view.js';
+
+const AXIS_HEIGHT = 24;
+const OVERVIEW_HEIGHT = 40;
+
+/** The height of a lane and of the bar in it, px. @param {number} lanes @returns {{height: number, bar: number}} */
+export function rowFor(lanes) {
+  if (lanes <= 12) return { height: 32, bar: 22 };
+  if (lanes <= 60) return { height: 24, bar: 16 };
+  return { height: 18, bar: 12 };
+}
+
+/** The lanes in the order a reader asked for. @param {string} by @param {object[]} threads @param {Float64Array[]} totals of the whole run @param {string[]} states @returns {number[]} */
+export function laneOrder(by, threads, totals, states) {
+  const lanes = threads.map((_, lane) => lane);
+  const most = (value) => lanes.sort((a, b) => value(totals[b]) - value(totals[a]) || a - b);
+  if (by === 'name') {
+    const collator = new Intl.Collator('en', { numeric: true });
+    return lanes.sort((a, b) => collator.compare(threads[a].name, threads[b].name) || a - b);
+  }
+  if (by === 'run') return most((t) => t[0] + t[1]);
+  if (by === 'gil_wait') return most((t) => t[states.indexOf('gil_wait')]);
+  if (by === 'wait') return most((t) => sumStates(t) - t[0] - t[1] - t[states.indexOf('unknown')]);
+  return lanes;
+}
+
+/** @param {object} world `config store sums` @param {{onSelect: (range: object | null) => void, onMove: () => void}} callbacks */
+export function createTimeline(world, callbacks) {
+  const element = (id) => document.getElementById(id);
+  const { config, store, sums } = world;
+  const duration = Math.max(1, config.duration);
+  const states = config.states.map((state) => state.id);
+  const totals = config.threads.map((_, lane) => laneTotals(store, sums, lane, 0, duration));
+  const self = {
+    world, callbacks, duration, states, totals, element,
+    view: { from: 0, to: duration }, selection: null, pin: null, history: [], order: [], shown: [],
+    row: rowFor(store.lanes), hidden: new Set(), sort: 'start', search: '', drag: null,
+    canvas: element('lane-canvas'), scroll: element('lane-scroll'), body: element('lane-body'),
+    sheet: document.createElement('canvas'), striped: Uint8Array.from(config.states, (s) => (s.striped ? 1 : 0)),
+    overviewCells: null, frame: 0, width: 0,
+  };
+  arrange(self);
+  return self;
+}
+
+/** Puts the lanes in order, leaves out those the search does not find, and writes their labels. */
+export function arrange(self) {
+  const { threads } = self.world.config;
+  self.order = laneOrder(self.sort, threads, self.totals, self.states);
+  const wanted = self.search.trim().toLowerCase();
+  self.shown = wanted ? self.order.filter((lane) => laneMatches(self, lane, wanted)) : self.order;
+  const labels = self.shown.map((lane) => laneLabel(self, lane));
+  self.element('lane-labels').replaceChildren(...labels);
+  self.element('lanes').style.setProperty('--lane-height', `${self.row.height}px`);
+  self.body.style.height = `${Math.max(1, self.shown.length) * self.row.height}px`;
+  redraw(self);
+}
+
+function laneMatches(self, lane, wanted) {
+  const thread = self.world.config.threads[lane];
+  if (`${thread.name} ${thread.target} ${thread.tid}`.toLowerCase().includes(wanted)) return true;
+  const { kinds } = self.world.store;
+  self.matching ??= new Map();
+  if (!self.matching.has(wanted)) {
+    const functions = self.world.store.functions.map((name) => name.toLowerCase().includes(wanted));
+    const lanes = new Set();
+    for (let k = 0; k < kinds.fn.length; k += 1) if (functions[kinds.fn[k]]) lanes.add(kinds.lane[k]);
+    self.matching.set(wanted, lanes);
+  }
+  return self.matching.get(wanted).has(lane);
+}
+
+function laneLabel(self, lane) {
+  const thread = self.world.config.threads[lane];
+  const label = document.createElement('div');
+  label.className = 'lane-label';
+  label.dataset.lane = String(lane);
+  label.title = `${thread.name}\nnative id ${thread.tid}${thread.daemon ? ', daemon' : ''}${thread.target ? `\nruns ${thread.target}` : ''}`;
+  const name = document.createElement('span');
+  name.textContent = thread.name;
+  label.append(name);
+  return label;
+}
+
+/** Takes up the colours of the theme. */
+export function useTheme(self, theme, tokens) {
+  self.paint = paintOf(self.world.config.states, theme, tokens);
+  self.ink = tokens;
+  self.patterns = stripePatterns(self.canvas.getContext('2d'), self.paint);
+  redraw(self);
+}
+
+/** Draws once before the browser paints next, however often it is asked to. */
+export function redraw(self) {
+  if (self.frame || !self.paint) return;
+  self.frame = requestAnimationFrame(() => { self.frame = 0; draw(self); });
+}
+
+function fit(canvas, width, height, ratio) {
+  const w = Math.round(width * ratio);
+  const h = Math.round(height * ratio);
+  if (canvas.width !== w || canvas.height !== h) { canvas.width = w; canvas.height = h; }
+  canvas.style.width = `${width}px`;
+  canvas.style.height = `${height}px`;
+}
+
+function draw(self) {
+  const began = performance.now();
+  const ratio = Math.min(window.devicePixelRatio || 1, 2);
+  const width = Math.max(1, self.body.clientWidth);
+  const height = Math.max(1, Math.min(self.scroll.clientHeight, self.shown.length * self.row.height));
+  if (self.width !== width) { self.width = width; self.overviewCells = null; }
+  fit(self.canvas, width, height, ratio);
+  fit(self.element('axis'), width, AXIS_HEIGHT, ratio);
+  fit(self.element('overview'), width, OVERVIEW_HEIGHT, ratio);
+  const scene = sceneOf(self, height);
+  drawLanes(self.canvas, scene, { width, height, ratio });
+  drawMarks(self, scene, { width, height, ratio });
+  drawAxis(self, { width, ratio });
+  drawStrip(self, scene, { width, ratio });
+  writeNote(self, scene, width);
+  self.lastDraw = performance.now() - began;
+}
+
+function sceneOf(self, height) {
+  const { store, sums } = self.world;
+  const top = self.scroll.scrollTop;
+  const first = Math.floor(top / self.row.height);
+  const last = Math.min(self.shown.length, Math.ceil((top + height) / self.row.height));
+  const rows = [];
+  for (let at = first; at < last; at += 1) rows.push({ lane: self.shown[at], top: at * self.row.height - top });
+  return {
+    store, sums, view: self.view, hidden: self.hidden, paint: self.paint, striped: self.striped, sheet: self.sheet,
+    patterns: self.patterns, rows, row: self.row, duration: self.duration,
+  };
+}
+
+function drawMarks(self, scene, size) {
+  const context = self.canvas.getContext('2d');
+  const x = (time) => ((time - self.view.from) / (self.view.to - self.view.from)) * size.width;
+  context.globalAlpha = 0.5;
+  context.fillStyle = self.paint.line;
+  for (const tick of axisTicks(self.view.from, self.view.to, size.width / 110).at) context.fillRect(Math.round(x(tick)), 0, 1, size.height);
+  context.globalAlpha = 1;
+  const range = self.drag?.range ?? self.selection;
+  if (range) {
+    context.fillStyle = self.paint.accent;
+    context.globalAlpha = 0.12;
+    context.fillRect(x(range.from), 0, x(range.to) - x(range.from), size.height);
+    context.globalAlpha = 1;
+    context.fillRect(x(range.from) - 0.5, 0, 1, size.height);
+    context.fillRect(x(range.to) - 0.5, 0, 1, size.height);
+  }
+  if (self.pin) drawPin(self, scene, context, x);
+}
+
+function drawPin(self, scene, context, x) {
+  const { store } = self.world;
+  const { lane, interval } = self.pin;
+  const rowOf = (wanted) => scene.rows.find((row) => row.lane === wanted);
+  const row = rowOf(lane);
+  const inset = (self.row.height - self.row.bar) / 2;
+  const left = x(store.bounds[interval + lane]);
+  const right = x(store.bounds[interval + lane + 1]);
+  context.strokeStyle = self.ink.ink;
+  context.fillStyle = self.ink.ink;
+  context.lineWidth = 2;
+  if (row) context.strokeRect(left - 1, row.top + inset - 1, Math.max(right - left, 2) + 2, self.row.bar + 2);
+  const from = rowOf(store.kinds.blocker[store.kind[interval]]);
+  if (!row || !from || from === row) return;
+  const down = row.top > from.top;
+  const start = from.top + self.row.height / 2;
+  const tip = row.top + (down ? inset - 2 : self.row.height - inset + 2);
+  context.lineWidth = 1.5;
+  context.beginPath();
+  context.moveTo(right, start);
+  context.lineTo(right, tip);
+  context.stroke();
+  context.beginPath();
+  context.arc(right, start, 3, 0, 7);
+  context.moveTo(right, tip);
+  context.lineTo(right - 4, tip + (down ? -6 : 6));
+  context.lineTo(right + 4, tip + (down ? -6 : 6));
+  context.fill();
+}
+
+function drawAxis(self, size) {
+  const context = self.element('axis').getContext('2d');
+  context.setTransform(size.ratio, 0, 0, size.ratio, 0, 0);
+  context.clearRect(0, 0, size.width, AXIS_HEIGHT);
+  context.font = '11px system-ui, sans-serif';
+  context.textBaseline = 'middle';
+  const { from, to } = self.view;
+  const { step, at } = axisTicks(from, to, size.width / 110);
+  const places = decimalsFor(step);
+  for (const tick of at) {
+    const x = Math.round(((tick - from) / (to - from)) * size.width);
+    const text = `${(tick / 1e9).toFixed(places)} s`;
+    const wide = context.measureText(text).width;
+    context.fillStyle = self.paint.line;
+    context.fillRect(x, AXIS_HEIGHT - 6, 1, 6);
+    context.fillStyle = self.ink.muted;
+    context.fillText(text, Math.min(Math.max(x - wide / 2, 0), size.width - wide), AXIS_HEIGHT / 2 - 2);
+  }
+}
+
+function drawStrip(self, scene, size) {
+  const cells = Math.max(1, Math.floor(size.width));
+  if (!self.overviewCells) self.overviewCells = slicesOf(self.world.store, self.world.sums, { from: 0, to: self.duration }, cells);
+  const overviewNs = (self.duration / cells) * Math.max(1, self.world.store.lanes);
+  drawOverview(self.element('overview'), self.overviewCells, { ...scene, overviewNs }, { ...size, height: OVERVIEW_HEIGHT });
+}
+
+function writeNote(self, scene, width) {
+  const { from, to } = self.view;
+  const inView = self.shown.reduce((sum, lane) => sum + Math.max(0, intervalAt(self.world.store, lane, to) - intervalAt(self.world.store, lane, from) + 1), 0);
+  const shares = scene.rows.some((row) => !hasRoom(scene.store, row.lane, self.view, width));
+  const words = [`${formatDuration(to - from)} in view`, `${formatCount(inView)} intervals`];
+  words.push(shares ? `columns of ${formatDuration((to - from) / width)} show shares` : 'every interval drawn by itself');
+  if (self.search) words.push(`${self.shown.length} of ${self.order.length} threads match “${self.search}”`);
+  self.element('view-note').textContent = words.join(' · ');
+}
+
+/** Shows another part of the run; `remember` says whether the way back leads here. */
+export function show(self, view, remember = true) {
+  const next = clampView(view, self.duration);
+  if (sameRange(next, self.view)) return;
+  if (remember) self.history.push(self.view);
+  self.view = next;
+  redraw(self);
+  self.callbacks.onMove();
+}
+
+/** Back to the view before the last move. */
+export function undo(self) {
+  const before = self.history.pop();
+  if (before) show(self, before, false);
+}
+
+export const zoom = (self, factor, time) => show(self, zoomAt(self.view, time ?? (self.view.from + self.view.to) / 2, factor, self.duration));
+export const pan = (self, share) => show(self, panBy(self.view, share, self.duration));
+export const showAll = (self) => show(self, { from: 0, to: self.duration });
+
+/** Zooms to the selection, else to the pinned interval. */
+export function showChosen(self) {
+  if (self.selection) show(self, withMargin(self.selection, self.duration));
+  else if (self.pin) {
+    const { lane, interval } = self.pin;
+    show(self, withMargin({ from: self.world.store.bounds[interval + lane], to: self.world.store.bounds[interval + lane + 1] }, self.duration));
+  }
+}
+
+/** Selects a range, or none with null. */
+export function select(self, range) {
+  self.selection = range && range.to > range.from ? clampSelection(range, self.duration) : null;
+  redraw(self);
+  self.callbacks.onSelect(self.selection);
+}
+
+function clampSelection(range, duration) { return { from: Math.max(0, Math.round(range.from)), to: Math.min(duration, Math.round(range.to)) }; }
+
+/** Pins an interval: outlined, with its words below the lanes. */
+export function pin(self, lane, interval) {
+  const ended = interval < self.world.store.from[lane] || interval >= self.world.store.from[lane + 1];
+  if (ended) return;
+  self.pin = { lane, interval };
+  const start = self.world.store.bounds[interval + lane];
+  const end = self.world.store.bounds[interval + lane + 1];
+  if (end < self.view.from || start > self.view.to) show(self, panBy(self.view, ((start + end) / 2 - (self.view.from + self.view.to) / 2) / (self.view.to - self.view.from), self.duration));
+  showWords(self.element('pinned'), intervalWords(self.world.config, self.world.store, lane, interval), self.world.config.states);
+  const at = self.shown.indexOf(lane) * self.row.height;
+  if (at < self.scroll.scrollTop) self.scroll.scrollTop = at;
+  if (at + self.row.height > self.scroll.scrollTop + self.scroll.clientHeight) self.scroll.scrollTop = at + self.row.height - self.scroll.clientHeight;
+  for (const label of self.element('lane-labels').children) label.classList.toggle('pinned-lane', label.dataset.lane === String(lane));
+  redraw(self);
+}
+
+/** Forgets the pinned interval. */
+export function unpin(self) {
+  self.pin = null;
+  self.element('pinned').replaceChildren();
+  for (const label of self.element('lane-labels').children) label.classList.remove('pinned-lane');
+  redraw(self);
+}
+
+/** Pins the next interval (or previous, -1) of the pinned thread; without a pin, the first in view. */
+export function step(self, direction) {
+  if (!self.pin) {
+    const lane = self.shown.find((one) => laneEnd(self.world.store, one) > self.view.from && laneStart(self.world.store, one) < self.view.to);
+    if (lane !== undefined) pin(self, lane, intervalAt(self.world.store, lane, self.view.from));
+    return;
+  }
+  pin(self, self.pin.lane, self.pin.interval + direction);
+}
+
+/** Pins what the thread above or below did at the pinned instant. */
+export function stepLane(self, direction) {
+  if (!self.pin) return step(self, 1);
+  const { lane, interval } = self.pin;
+  const time = (self.world.store.bounds[interval + lane] + self.world.store.bounds[interval + lane + 1]) / 2;
+  const next = self.shown[self.shown.indexOf(lane) + direction];
+  if (next !== undefined) pin(self, next, intervalAt(self.world.store, next, time));
+  return undefined;
+}
+
+/** What lies under a point of the canvas; null beside a thread's life. @returns {{lane: number, time: number, interval: number, alone: boolean} | null} */
+export function under(self, x, y) {
+  const lane = self.shown[Math.floor((y + self.scroll.scrollTop) / self.row.height)];
+  const pxNs = (self.view.to - self.view.from) / self.width;
+  const time = self.view.from + x * pxNs;
+  if (lane === undefined) return null;
+  const { store } = self.world;
+  if (time < laneStart(store, lane) || time > laneEnd(store, lane)) return null;
+  const interval = intervalAt(store, lane, time);
+  const width = (store.bounds[interval + lane + 1] - store.bounds[interval + lane]) / pxNs;
+  return { lane, time, interval, alone: width >= 2 || hasRoom(store, lane, self.view, self.width) };
+}
+
+/** The words for a point of the canvas, or null. */
+export function wordsUnder(self, x, y) {
+  const found = under(self, x, y);
+  if (!found) return null;
+  const { config, store, sums } = self.world;
+  if (found.alone) return intervalWords(config, store, found.lane, found.interval);
+  const pxNs = (self.view.to - self.view.from) / self.width;
+  const from = Math.max(found.time - pxNs, laneStart(store, found.lane));
+  return cellWords(config, store, sums, { lane: found.lane, from, to: Math.min(from + 2 * pxNs, laneEnd(store, found.lane)) });
+}
+

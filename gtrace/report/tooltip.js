@@ -1,0 +1,85 @@
+// What is under the pointer, in words.
+
+import { STATES, SUMS, totalsUntil } from './aggregate.js';
+import { formatCount, formatDuration, formatInstant, formatPercent } from './format.js';
+import { intervalAt } from './store.js';
+
+/** @typedef {{title: string, state: number, lines: [string, string][]}} Words `state` is -1 where there are several */
+
+/** One interval in words. @param {object} config @param {import('./store.js').Store} store @param {number} lane @param {number} i @returns {Words} */
+export function intervalWords(config, store, lane, i) {
+  const start = store.bounds[i + lane];
+  const end = store.bounds[i + lane + 1];
+  const kind = store.kind[i];
+  const { kinds } = store;
+  const state = config.states[kinds.state[kind]];
+  const evidence = config.evidence[kinds.evidence[kind]];
+  const lines = [
+    ['', state.meaning],
+    ['lasted', formatDuration(end - start)],
+    ['from', formatInstant(start, Math.max((end - start) / 10, 1))],
+    ['function', store.functions[kinds.fn[kind]]],
+    ['called by', store.kinds.caller[kind] === store.kinds.fn[kind] ? '' : store.functions[store.kinds.caller[kind]]],
+    ['reason', store.reasons[kinds.reason[kind]]],
+    [state.id === 'gil_wait' ? 'GIL held by' : 'woken by', blockerWords(config, store, kinds.blocker[kind], start, end)],
+    ['core', store.core[i] ? String(store.core[i] - 1) : ''],
+    ['known', `${evidence.id}: ${evidence.meaning}`],
+  ];
+  return { title: config.threads[lane].name, state: kinds.state[kind], lines: lines.filter(([, value]) => value) };
+}
+
+function blockerWords(config, store, lane, start, end) {
+  if (lane < 0) return '';
+  const name = config.threads[lane].name;
+  const there = intervalAt(store, lane, (start + end) / 2);
+  const doing = there < 0 ? '' : store.functions[store.kinds.fn[store.kind[there]]];
+  return doing ? `${name}, in ${doing}` : name;
+}
+
+/** Many intervals in words: the share of each state. @param {object} config @param {import('./store.js').Store} store @param {import('./aggregate.js').Sums} sums @param {{lane: number, from: number, to: number}} cell @returns {Words} */
+export function cellWords(config, store, sums, cell) {
+  const before = new Float64Array(SUMS);
+  const after = new Float64Array(SUMS);
+  const first = totalsUntil(store, sums, cell.lane, cell.from, before);
+  const last = totalsUntil(store, sums, cell.lane, cell.to, after);
+  const shares = [];
+  for (let s = 0; s < STATES; s += 1) shares.push([s, (after[s] - before[s]) / (cell.to - cell.from)]);
+  const lines = shares.filter(([, share]) => share > 0.0005).sort((a, b) => b[1] - a[1])
+    .map(([s, share]) => [config.states[s].label, formatPercent(share)]);
+  lines.unshift(['', `${formatCount(last - first + 1)} intervals in ${formatDuration(cell.to - cell.from)}, from ${formatInstant(cell.from, (cell.to - cell.from) / 2)}`]);
+  return { title: config.threads[cell.lane].name, state: -1, lines };
+}
+
+/** Fills an element with words; all of them as text. @param {HTMLElement} element @param {Words} words @param {object[]} states */
+export function showWords(element, words, states) {
+  const head = document.createElement('p');
+  head.className = 'words-title';
+  head.append(words.title);
+  if (words.state >= 0) {
+    const state = document.createElement('span');
+    state.className = 'words-state';
+    const swatch = document.createElement('span');
+    swatch.className = `swatch ${states[words.state].id}`;
+    state.append(swatch, states[words.state].label);
+    head.append(state);
+  }
+  const plain = words.lines.filter(([label]) => !label).map(([, value]) => paragraph(value));
+  const list = document.createElement('dl');
+  for (const [label, value] of words.lines.filter(([name]) => name)) {
+    const row = document.createElement('div');
+    const dt = document.createElement('dt');
+    const dd = document.createElement('dd');
+    dt.textContent = label;
+    dd.textContent = value;
+    row.append(dt, dd);
+    list.append(row);
+  }
+  element.replaceChildren(head, ...plain, list);
+}
+
+function paragraph(text) {
+  const element = document.createElement('p');
+  element.className = 'words-plain';
+  element.textContent = text;
+  return element;
+}
