@@ -55,9 +55,12 @@ CHUNK_HEADER: Final = np.dtype(
         ("reserved", "<u4"),
     ]
 )
-RECORD: Final = np.dtype([("stamp", "<u8"), ("address", "<u8")])
+RECORD: Final = np.dtype("<u8")
 CHUNK_RECORDS: Final = (CHUNK_BYTES - CHUNK_HEADER.itemsize) // RECORD.itemsize
 CHUNK: Final = np.dtype([("header", CHUNK_HEADER), ("records", RECORD, (CHUNK_RECORDS,))])
+
+
+VALUE: Final = 31
 
 
 class GilKind(IntEnum):
@@ -196,50 +199,57 @@ def _missing(cut: int) -> int:
 
 
 def _events(chunks: NDArray[np.void], header: np.void, damage: list[str]) -> pd.DataFrame:
-    stamps = chunks["records"]["stamp"]
-    written = stamps != 0
-    stamp = stamps[written]
-    address = chunks["records"]["address"][written].view(np.int64)
-    name = _names(chunks, written, stamp, address)
-    time = (stamp >> KIND_BITS).astype(np.int64)
-    kind = (stamp & ((1 << KIND_BITS) - 1)).astype(np.int8)
+    records = chunks["records"]
+    kind = (records & ((1 << KIND_BITS) - 1)).astype(np.int8)
+    value = (records >> KIND_BITS).view(np.int64)
+    extra = _values_behind(kind, value)
+    at = np.flatnonzero((records.ravel() != 0) & (kind.ravel() != VALUE))
+    name = _names(chunks, at, kind.ravel(), extra.ravel())
+    kind, time, extra = kind.ravel()[at], value.ravel()[at], extra.ravel()[at]
+    extra[np.isin(kind, GIL_KINDS) & (extra == 0)] = header["gil_address"]
+    extra[kind <= GilKind.THREAD_EXIT] = 0
     whole = _plausible(time, kind, header)
     torn = len(whole) - int(whole.sum())
     if torn:
         damage.append(f"{torn} records make no sense and were left out.")
     order = np.flatnonzero(whole)[np.argsort(time[whole], kind="stable")]
-    kind, address, name = kind[order], address[order], name[order]
-    address[kind <= GilKind.THREAD_EXIT] = 0
+    kind, extra, name = kind[order], extra[order], name[order]
     return pd.DataFrame(
         {
             "time_ns": time[order],
             "tid": name & 0xFFFFFFFF,
             "thread": name >> 32,
             "kind": kind,
-            "address": address,
-            "gil": _gil_index(kind, address),
+            "address": extra,
+            "gil": _gil_index(kind, extra),
         }
     )
 
 
+def _values_behind(kind: NDArray[np.int8], value: NDArray[np.int64]) -> NDArray[np.int64]:
+    """For every place the VALUE right behind it in its chunk, 0 where there is none."""
+    behind = np.zeros_like(value)
+    np.multiply(value[:, 1:], kind[:, 1:] == VALUE, out=behind[:, :-1])
+    return behind
+
+
 def _names(
     chunks: NDArray[np.void],
-    written: NDArray[np.bool_],
-    stamp: NDArray[np.uint64],
-    address: NDArray[np.int64],
+    at: NDArray[np.int64],
+    kind: NDArray[np.int8],
+    extra: NDArray[np.int64],
 ) -> NDArray[np.int64]:
-    """Per record its thread, as tid | serial << 32: the last one named before it in its chunk."""
-    count = written.sum(axis=1)
-    headers = chunks["header"][count > 0]
-    starts = (np.cumsum(count) - count)[count > 0]
-    named = np.flatnonzero((stamp & ((1 << KIND_BITS) - 1)) == GilKind.THREAD)
-    at = np.concatenate([starts, named])
-    who = np.concatenate(
-        [headers["tid"].astype(np.int64) | headers["thread"].astype(np.int64) << 32, address[named]]
+    """The thread of the records at the places ``at``, as tid | serial << 32: the last one named before."""
+    headers = chunks["header"]
+    starts = np.arange(len(chunks)) * CHUNK_RECORDS
+    named = np.flatnonzero((kind == GilKind.THREAD) & (extra != 0))
+    places = np.concatenate([starts, named])
+    names = np.concatenate(
+        [headers["tid"].astype(np.int64) | headers["thread"].astype(np.int64) << 32, extra[named]]
     )
-    order = np.argsort(at, kind="stable")
-    at, who = at[order], who[order]
-    return np.repeat(who, np.diff(np.append(at, len(stamp))))
+    order = np.argsort(places, kind="stable")
+    result: NDArray[np.int64] = names[order][np.searchsorted(places[order], at, side="right") - 1]
+    return result
 
 
 def _plausible(time: NDArray[np.int64], kind: NDArray[np.int8], header: np.void) -> NDArray[np.bool_]:
@@ -287,6 +297,61 @@ def holds(evidence: GilEvents) -> pd.DataFrame:
         }
     )
     return table.sort_values("start_ns", kind="stable", ignore_index=True)
+
+
+OUTCOMES: Final[dict[int, str]] = {
+    0: "open",
+    GilKind.LOCK_ACQUIRE: "acquired",
+    GilKind.LOCK_TIMEOUT: "timed out",
+    GilKind.LOCK_INTERRUPT: "interrupted",
+}
+RACE_NS: Final = 1_000_000
+"""How far a post may be stamped on the wrong side of the wait it ended, where both raced."""
+
+
+def lock_waits(evidence: GilEvents) -> pd.DataFrame:
+    """Every wait for a lock: ``start_ns end_ns tid thread address outcome poster poster_tid``, by start.
+
+    ``outcome`` is a category (acquired, timed out, interrupted, or ``open`` where the end was not
+    seen and ``end_ns`` is the end of the evidence). ``poster`` and ``poster_tid`` are the thread
+    that released the lock to this one, -1 where that was not seen.
+    """
+    events = evidence.events
+    about = events["kind"].between(GilKind.LOCK_WAIT, GilKind.LOCK_INTERRUPT).to_numpy()
+    rows = events[about].sort_values("thread", kind="stable")
+    kind, time = rows["kind"].to_numpy(), rows["time_ns"].to_numpy()
+    begin = np.flatnonzero(kind == GilKind.LOCK_WAIT)
+    after = np.minimum(begin + 1, len(rows) - 1)
+    same = rows[["thread", "address"]].to_numpy()
+    closed = (same[after] == same[begin]).all(axis=1) & (kind[after] != GilKind.LOCK_WAIT)
+    waits = rows.iloc[begin][["tid", "thread", "address"]].reset_index(drop=True)
+    waits.insert(0, "start_ns", time[begin])
+    waits.insert(1, "end_ns", np.where(closed, time[after], np.maximum(evidence.end_ns, time[begin])))
+    outcome = pd.Series(np.where(closed, kind[after], 0)).map(OUTCOMES)
+    waits["outcome"] = pd.Categorical(outcome, categories=list(OUTCOMES.values()))
+    return _with_posters(waits, events[events["kind"] == GilKind.LOCK_POST])
+
+
+def _with_posters(waits: pd.DataFrame, posts: pd.DataFrame) -> pd.DataFrame:
+    """The last post before each acquiring, or where both raced the first one after it."""
+    known = posts[["time_ns", "address", "thread", "tid"]].rename(
+        columns={"thread": "poster", "tid": "poster_tid", "time_ns": "posted_ns"}
+    )
+    by_end = waits[waits["outcome"] == "acquired"].reset_index().sort_values("end_ns", kind="stable")
+    joined = [
+        pd.merge_asof(
+            by_end, known, left_on="end_ns", right_on="posted_ns", by="address", direction=direction
+        ).set_index("index")
+        for direction in ("backward", "forward")
+    ]
+    before, after = (
+        table.where(table["posted_ns"].between(table["start_ns"] - RACE_NS, table["end_ns"] + RACE_NS))
+        for table in joined
+    )
+    for column in ("poster", "poster_tid"):
+        poster = before[column].fillna(after[column])
+        waits[column] = poster.reindex(waits.index).fillna(-1).astype(np.int64)
+    return waits.sort_values("start_ns", kind="stable", ignore_index=True)
 
 
 def check_gil(evidence: GilEvents) -> list[str]:

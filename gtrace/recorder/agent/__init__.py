@@ -52,8 +52,9 @@ def stop() -> None:
 def status() -> dict[str, Any]:
     """The recording in progress, or the last one.
 
-    ``recording`` (bool), ``events`` and ``lost`` (counts), ``full_at_ns`` (CLOCK_MONOTONIC, 0 where
-    not full), ``gil_address`` (0 where not known), ``patched_slots``, ``level`` as from ``start``.
+    ``recording`` (bool), ``records`` (of 8 bytes) and ``lost`` (events), ``full_at_ns``
+    (CLOCK_MONOTONIC, 0 where not full), ``gil_address`` (0 where not known), ``patched_slots``,
+    ``level`` as from ``start``.
     """
     result: dict[str, Any] = _load().status()
     return result

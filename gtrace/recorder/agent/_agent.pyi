@@ -2,7 +2,7 @@ from typing import TypedDict
 
 class Status(TypedDict):
     recording: bool
-    events: int
+    records: int
     lost: int
     full_at_ns: int
     gil_address: int

@@ -18,7 +18,10 @@
 #endif
 
 /* glibc keeps the values of the first keys inside the thread and allocates memory for later ones. */
-#define GT_KEYS_WITHOUT_MALLOC 32
+#define KEYS_WITHOUT_MALLOC 32
+
+/* Places left in a chunk below which the next thread does not get it; at least a THREAD must fit. */
+#define WORTH_REUSING 16
 
 GT_TLS gt_thread gt_self;
 
@@ -52,7 +55,7 @@ static uint64_t thread_name(const gt_thread *self) {
 
 /* What a thread that ended left of its chunk goes to the next new thread. */
 static void give_back(gt_region *region, uint32_t chunk, uint32_t filled) {
-    if (filled >= GT_CHUNK_RECORDS)
+    if (filled > GT_CHUNK_RECORDS - WORTH_REUSING)
         return;
     gt_chunk_header *header = chunk_at(region, chunk);
     header->filled = filled;
@@ -98,12 +101,16 @@ static void use_new_chunk(gt_thread *self, uint64_t time_ns) {
     use_chunk(self, chunk, 0);
 }
 
-static void fill_next(gt_thread *self, uint64_t stamp, uint64_t address) {
-    uint32_t place = gt_take_place(&self->next);
-    if (self->records && place < GT_CHUNK_RECORDS)
-        gt_fill(self->records + place, stamp, address);
-    else
+static void fill_next(gt_thread *self, gt_record record, uint64_t value) {
+    uint32_t count = value ? 2 : 1;
+    uint32_t place = gt_take_places(&self->next, count);
+    if (!self->records || place > GT_CHUNK_RECORDS - count) {
         __atomic_fetch_add(&self->region->header->lost, 1, __ATOMIC_RELAXED);
+        return;
+    }
+    if (value)
+        gt_fill(self->records + place + 1, gt_record_of(value, GT_VALUE));
+    gt_fill(self->records + place, record);
 }
 
 /* The first record of a thread in this recording. */
@@ -122,12 +129,12 @@ static void enter(gt_thread *self, gt_region *region, uint64_t time_ns) {
         use_chunk(self, chunk, chunk_at(region, chunk)->filled);
     else
         use_new_chunk(self, time_ns);
-    fill_next(self, gt_stamp(time_ns, GT_THREAD), thread_name(self));
+    fill_next(self, gt_record_of(time_ns, GT_THREAD), thread_name(self));
 }
 
-void gt_write_slow(gt_region *region, uint64_t stamp, uint64_t address) {
+void gt_write_slow(gt_region *region, gt_record record, uint64_t value) {
     gt_thread *self = &gt_self;
-    uint64_t time_ns = stamp >> GT_KIND_BITS;
+    uint64_t time_ns = record >> GT_KIND_BITS;
     if (self->busy) {
         __atomic_fetch_add(&region->header->lost, 1, __ATOMIC_RELAXED);
         return;
@@ -136,9 +143,9 @@ void gt_write_slow(gt_region *region, uint64_t stamp, uint64_t address) {
     self->busy = true;
     if (self->region != region)
         enter(self, region, time_ns);
-    if (self->next >= GT_CHUNK_RECORDS)
+    if (self->next > GT_CHUNK_RECORDS - (value ? 2 : 1))
         use_new_chunk(self, time_ns);
-    fill_next(self, stamp, address);
+    fill_next(self, record, value);
     self->busy = false;
     errno = saved_errno;
 }
@@ -150,7 +157,7 @@ static void leave(void *value) {
     gt_region *region = self->region;
     if (!region || region != gt_region_now())
         return;
-    gt_write(region, gt_stamp(gt_now(), GT_THREAD_EXIT), thread_name(self));
+    gt_write(region, gt_record_of(gt_now(), GT_THREAD_EXIT));
     self->region = NULL;
     atomic_signal_fence(memory_order_seq_cst);
     if (self->records)
@@ -165,7 +172,7 @@ int gt_buffer_init(void) {
     gt_recording = page;
     exit_key_usable = pthread_key_create(&exit_key, leave) == 0;
 #ifdef __GLIBC__
-    exit_key_usable = exit_key_usable && exit_key < GT_KEYS_WITHOUT_MALLOC;
+    exit_key_usable = exit_key_usable && exit_key < KEYS_WITHOUT_MALLOC;
 #endif
     return pthread_atfork(NULL, NULL, stop_in_child);
 }
@@ -208,7 +215,7 @@ static uint32_t count_filled(const gt_record *records) {
     uint32_t low = 0, high = GT_CHUNK_RECORDS;
     while (low < high) {
         uint32_t middle = (low + high) / 2;
-        if (__atomic_load_n(&records[middle].stamp, __ATOMIC_RELAXED))
+        if (__atomic_load_n(&records[middle], __ATOMIC_RELAXED))
             low = middle + 1;
         else
             high = middle;

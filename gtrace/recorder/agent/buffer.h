@@ -2,7 +2,7 @@
  * Where records go: a mapped file that threads fill chunk by chunk.
  *
  * gt_write() is safe in signal handlers, takes no lock and allocates no memory. A thread's first
- * record, and each 1022nd, make a few system calls.
+ * record, and each 2044th, make a few system calls.
  */
 #ifndef GT_BUFFER_H
 #define GT_BUFFER_H
@@ -70,10 +70,11 @@ gt_region *gt_region_open(const char *path, uint64_t max_bytes);
 void gt_region_begin(gt_region *region);
 /* Ends recording, cuts the file to what was used, and gives the memory back. */
 void gt_region_close(gt_region *region);
-/* Number of whole records so far. */
+/* Number of records so far. */
 uint64_t gt_region_count(const gt_region *region);
 
-void gt_write_slow(gt_region *region, uint64_t stamp, uint64_t address);
+/* With `value` 0 a record that stands alone. */
+void gt_write_slow(gt_region *region, gt_record record, uint64_t value);
 
 static inline gt_region *gt_region_now(void) {
     return atomic_load_explicit(&gt_recording->region, memory_order_acquire);
@@ -85,37 +86,50 @@ static inline uint64_t gt_now(void) {
     return (uint64_t)now.tv_sec * 1000000000u + (uint64_t)now.tv_nsec;
 }
 
-/* Takes a place with one instruction, so that a signal handler that runs at any moment takes
- * another one. */
-static inline uint32_t gt_take_place(uint32_t *next) {
+static inline gt_record gt_record_of(uint64_t value, enum gt_kind kind) {
+    return value << GT_KIND_BITS | (uint64_t)kind;
+}
+
+/* Takes places with one instruction, so that a signal handler that runs at any moment takes
+ * others. */
+static inline uint32_t gt_take_places(uint32_t *next, uint32_t count) {
 #if defined(__x86_64__)
-    uint32_t place = 1;
-    __asm__ volatile("xaddl %0, %1" : "+r"(place), "+m"(*next) : : "memory", "cc");
-    return place;
+    __asm__ volatile("xaddl %0, %1" : "+r"(count), "+m"(*next) : : "memory", "cc");
+    return count;
 #else
-    return __atomic_fetch_add(next, 1, __ATOMIC_RELAXED);
+    return __atomic_fetch_add(next, count, __ATOMIC_RELAXED);
 #endif
 }
 
-static inline void gt_fill(gt_record *record, uint64_t stamp, uint64_t address) {
-    record->address = address;
-    __atomic_store_n(&record->stamp, stamp, __ATOMIC_RELEASE);
+static inline void gt_fill(gt_record *place, gt_record record) {
+    __atomic_store_n(place, record, __ATOMIC_RELEASE);
 }
 
-static inline uint64_t gt_stamp(uint64_t time_ns, enum gt_kind kind) {
-    return time_ns << GT_KIND_BITS | (uint64_t)kind;
-}
-
-static inline void gt_write(gt_region *region, uint64_t stamp, uint64_t address) {
+/* A record that stands alone. */
+static inline void gt_write(gt_region *region, gt_record record) {
     gt_thread *self = &gt_self;
     if (__builtin_expect(self->region == region, 1)) {
-        uint32_t place = gt_take_place(&self->next);
+        uint32_t place = gt_take_places(&self->next, 1);
         if (__builtin_expect(place < GT_CHUNK_RECORDS, 1)) {
-            gt_fill(self->records + place, stamp, address);
+            gt_fill(self->records + place, record);
             return;
         }
     }
-    gt_write_slow(region, stamp, address);
+    gt_write_slow(region, record, 0);
+}
+
+/* A record with a VALUE behind it. */
+static inline void gt_write_with(gt_region *region, gt_record record, uint64_t value) {
+    gt_thread *self = &gt_self;
+    if (__builtin_expect(self->region == region, 1)) {
+        uint32_t place = gt_take_places(&self->next, 2);
+        if (__builtin_expect(place < GT_CHUNK_RECORDS - 1, 1)) {
+            gt_fill(self->records + place + 1, gt_record_of(value, GT_VALUE));
+            gt_fill(self->records + place, record);
+            return;
+        }
+    }
+    gt_write_slow(region, record, value);
 }
 
 #endif

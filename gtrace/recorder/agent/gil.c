@@ -63,11 +63,19 @@ static void learn_site(gt_site *sites, const void *caller) {
     }
 }
 
+static void note(gt_region *region, const gt_gil *gil, enum gt_kind kind) {
+    gt_record record = gt_record_of(gt_now(), kind);
+    if (__builtin_expect(gil == &gils[0], 1))
+        gt_write(region, record);
+    else
+        gt_write_with(region, record, gil->address);
+}
+
 static void note_release(gt_region *region, gt_gil *gil) {
     enum gt_kind kind = gil->asked ? GT_GIL_FORCED_RELEASE : GT_GIL_RELEASE;
     gil->asked = false;
     gil->held = false;
-    gt_write(region, gt_stamp(gt_now(), kind), gil->address);
+    note(region, gil, kind);
 }
 
 static void note_acquire(gt_region *region, gt_gil *gil) {
@@ -77,7 +85,7 @@ static void note_acquire(gt_region *region, gt_gil *gil) {
         gil->holder = &gt_self;
         gil->switches++;
     }
-    gt_write(region, gt_stamp(gt_now(), GT_GIL_ACQUIRE), gil->address);
+    note(region, gil, GT_GIL_ACQUIRE);
     gt_self.gil = 0;
 }
 
@@ -126,7 +134,7 @@ gt_gil *gt_gil_on_wait(gt_region *region, pthread_cond_t *cond, const void *call
         return NULL;
     if (gt_self.region != region || gt_self.gil != address) {
         learn_site(wait_sites, caller);
-        gt_write(region, gt_stamp(gt_now(), GT_GIL_WAIT), address);
+        note(region, gil, GT_GIL_WAIT);
         gt_self.gil = address;
     }
     return gil;
@@ -145,7 +153,7 @@ uintptr_t gt_gil_main(void) {
 void gt_gil_note_held(gt_region *region) {
     gils[0].held = true;
     gils[0].holder = &gt_self;
-    gt_write(region, gt_stamp(gt_now(), GT_GIL_HOLDS), gils[0].address);
+    note(region, &gils[0], GT_GIL_HOLDS);
 }
 
 void gt_gil_on_calibration(pthread_cond_t *cond, const void *caller) {

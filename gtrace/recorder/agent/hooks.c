@@ -60,7 +60,7 @@ static enum gt_kind how_it_ended(int result) {
 static void note_lock(enum gt_kind kind, const sem_t *semaphore) {
     gt_region *region = gt_region_now();
     if (region)
-        gt_write(region, gt_stamp(gt_now(), kind), (uintptr_t)semaphore);
+        gt_write_with(region, gt_record_of(gt_now(), kind), (uintptr_t)semaphore);
 }
 
 static void note_wait_end(int result, const sem_t *semaphore, gt_waiters *waiters) {

@@ -11,7 +11,7 @@
 
 static gt_region *recording; /* the file in use, or NULL */
 static gt_file_header last_header;
-static uint64_t last_events;
+static uint64_t last_records;
 
 /* The process in which a thread starts or stops the agent, or 0. A forked child finds its parent's. */
 static _Atomic pid_t in_use;
@@ -97,7 +97,7 @@ static PyObject *stop(PyObject *module, PyObject *ignored) {
         return NULL;
     gt_region *region = own_recording();
     if (region) {
-        last_events = gt_region_count(region);
+        last_records = gt_region_count(region);
         last_header = *region->header;
         gt_region_close(region);
     }
@@ -112,12 +112,12 @@ static PyObject *status(PyObject *module, PyObject *ignored) {
     (void)ignored;
     gt_region *region = own_recording();
     if (region) {
-        last_events = gt_region_count(region);
+        last_records = gt_region_count(region);
         last_header = *region->header;
     }
     return Py_BuildValue("{s:O, s:K, s:K, s:K, s:K, s:n, s:N}",        /**/
                          "recording", region ? Py_True : Py_False,     /**/
-                         "events", (unsigned long long)last_events,    /**/
+                         "records", (unsigned long long)last_records,  /**/
                          "lost", (unsigned long long)last_header.lost, /**/
                          "full_at_ns", (unsigned long long)last_header.full_at_ns, "gil_address",
                          (unsigned long long)last_header.gil_address, "patched_slots",

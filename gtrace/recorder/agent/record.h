@@ -8,34 +8,38 @@
  * The file is a row of chunks of GT_CHUNK_BYTES. The first chunk starts with `gt_file_header`;
  * its rest is zero. Every other chunk starts with `gt_chunk_header`, followed by
  * GT_CHUNK_RECORDS places for records. A chunk without GT_CHUNK_MAGIC was allocated and never
- * used. A place whose `stamp` is zero was not written, or not written to the end: a thread fills
- * `address` first and `stamp` last, so what has a stamp is whole, however the process ended.
+ * used. A place that is zero was never written.
  *
- * A record is 16 bytes: `stamp` is (time << GT_KIND_BITS) | kind, `address` depends on the kind:
+ * A record is 8 bytes, (value << GT_KIND_BITS) | kind, and written at once, so it is whole or
+ * absent, however the process ended. The value is the time, but for VALUE, which stands right
+ * behind a record that says more than a time, and was written before it.
  *
- *   THREAD              native thread id | thread serial << 32. All records behind it in this
- *                       chunk are this thread's, up to the next THREAD. Serials count the
- *                       threads of a file from 1 and tell apart threads that had the same id.
- *   THREAD_EXIT         the same; the thread's last record, but for GIL events of late destructors,
- *                       which come behind a THREAD of their own.
+ *   VALUE               an address, or the name of a thread: native id | thread serial << 32.
+ *   THREAD, VALUE       names a thread, when it is first seen. All records behind it in this chunk
+ *                       are this thread's, up to the next THREAD. Serials count the threads of
+ *                       a file from 1 and tell apart threads that had the same native id.
+ *   THREAD_EXIT         the thread's last record, but for GIL events of late destructors, which
+ *                       come behind a THREAD of their own.
  *   GIL_HOLDS           the thread held this GIL when recording began.
  *   GIL_WAIT            the thread found the GIL taken and begins to wait.
  *   GIL_ACQUIRE         it has the GIL; without a GIL_WAIT before it, the GIL was free.
  *   GIL_RELEASE         it let go of the GIL.
  *   GIL_FORCED_RELEASE  it let go while another thread's request to let go was pending: that
  *                       thread had waited a whole switch interval without any change of holder.
- *   LOCK_WAIT           the thread found the semaphore at `address` taken and begins to wait.
- *   LOCK_ACQUIRE        it got the semaphore it waited for,
- *   LOCK_TIMEOUT        or its time was up,
- *   LOCK_INTERRUPT      or a signal interrupted the wait.
- *   LOCK_POST           the thread posts a semaphore on which some thread waits. Semaphores that
- *                       share a hash may add a LOCK_POST on which nobody waits; none is missing. Where
- *                       waiter and poster raced, its time may be a little after the LOCK_ACQUIRE.
+ *   LOCK_WAIT, VALUE    the thread found the semaphore at VALUE taken and begins to wait.
+ *   LOCK_ACQUIRE, VALUE    it got the semaphore it waited for,
+ *   LOCK_TIMEOUT, VALUE    or its time was up,
+ *   LOCK_INTERRUPT, VALUE  or a signal interrupted the wait.
+ *   LOCK_POST, VALUE    the thread posts a semaphore on which some thread waits. Semaphores that
+ *                       share a hash may add a LOCK_POST on which nobody waits; none is missing.
+ *                       Where waiter and poster raced, its time may be a little after the
+ *                       LOCK_ACQUIRE.
  *
- * The address of a GIL is that of its condition variable. A GIL_RELEASE is stamped before the GIL
- * becomes free and a GIL_ACQUIRE after it was taken, so holds of one GIL never overlap.
- * Records of one thread are in the order of their places, but a signal handler's may be up to
- * one record early. New kinds and header fields are only appended.
+ * A GIL is named by the address of its condition variable: the GIL_ records of the main GIL, at
+ * `gil_address`, stand alone, those of other GILs have a VALUE behind them. A GIL_RELEASE is
+ * stamped before the GIL becomes free and a GIL_ACQUIRE after it was taken, so holds of one GIL
+ * never overlap. Records of one thread are in the order of their places; only where a signal
+ * handler recorded, neighbours may be swapped. New kinds and header fields are only appended.
  */
 #ifndef GT_RECORD_H
 #define GT_RECORD_H
@@ -46,7 +50,7 @@
 #define GT_VERSION       1u
 #define GT_CHUNK_MAGIC   0x4b435447u /* "GTCK" */
 #define GT_CHUNK_BYTES   16384u
-#define GT_CHUNK_RECORDS 1022u
+#define GT_CHUNK_RECORDS 2044u
 #define GT_KIND_BITS     5
 
 enum gt_kind {
@@ -62,6 +66,7 @@ enum gt_kind {
     GT_LOCK_TIMEOUT = 10,
     GT_LOCK_INTERRUPT = 11,
     GT_LOCK_POST = 12,
+    GT_VALUE = 31,
 };
 
 enum gt_full {
@@ -76,10 +81,7 @@ enum gt_level {
     GT_LOCKS_ONLY = 1, /* no GIL evidence; `reason` says why */
 };
 
-typedef struct {
-    uint64_t stamp;
-    uint64_t address;
-} gt_record;
+typedef uint64_t gt_record;
 
 typedef struct {
     char magic[8];
@@ -109,12 +111,12 @@ typedef struct {
     uint32_t reserved;
 } gt_chunk_header;
 
-_Static_assert(sizeof(gt_record) == 16, "a record is 16 bytes");
+_Static_assert(sizeof(gt_record) == 8, "a record is 8 bytes");
 _Static_assert(sizeof(gt_file_header) == 240, "the file header is 240 bytes");
-_Static_assert(sizeof(gt_chunk_header) == 32, "the chunk header takes the room of two records");
+_Static_assert(sizeof(gt_chunk_header) == 32, "the chunk header takes the room of four records");
 _Static_assert(sizeof(gt_chunk_header) + GT_CHUNK_RECORDS * sizeof(gt_record) == GT_CHUNK_BYTES,
                "records fill a chunk to the end");
-_Static_assert(GT_LOCK_POST < 1 << GT_KIND_BITS, "a kind fits its bits");
+_Static_assert(GT_VALUE < 1 << GT_KIND_BITS, "a kind fits its bits");
 _Static_assert(__BYTE_ORDER__ == __ORDER_LITTLE_ENDIAN__, "the file is little endian");
 
 #endif
