@@ -7,19 +7,16 @@ import os
 import re
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any, Final
+from typing import Any
 
 import pandas as pd
 import pyarrow as pa
 import pyarrow.parquet as pq
 
-from gtrace.errors import OutputError, RecordingError, RecordingFormatError
+from gtrace.errors import RecordingError, RecordingFormatError
 from gtrace.evidence.calls import SCHEMA, Calls, empty_calls, read_calls
 from gtrace.evidence.threads import Registry, read_registry
-
-FORMAT: Final = 1
-SUFFIX: Final = ".gtrace"
-META: Final = "meta.json"
+from gtrace.recorder.folder import FORMAT, META
 
 
 @dataclass(frozen=True)
@@ -80,40 +77,6 @@ class Process:
             parts = [_read_call_file(path) for path in self.call_files]
             self.cached.append(_join(parts))
         return self.cached[0]
-
-
-def create(path: Path, meta: dict[str, Any]) -> None:
-    """Makes the folder of a new recording, replacing one of ours that is there.
-
-    Raises OutputError where the folder cannot be made or holds something else.
-    """
-    try:
-        if path.exists():
-            _remove_old(path)
-        path.mkdir(mode=0o700, parents=True)
-        write_meta(path, {"format": FORMAT, **meta})
-    except OSError as error:
-        raise OutputError(
-            f"cannot write the recording: {path}: {error.strerror}; give another place with -o"
-        ) from error
-
-
-def _remove_old(path: Path) -> None:
-    ours = re.compile(r"(meta|threads\.\d+|calls\.\d+(\.\d+)?|gil\.\d+)\..*|failed")
-    names = os.listdir(path) if path.is_dir() else [""]
-    if not all(ours.fullmatch(name) for name in names):
-        raise OutputError(f"not a recording, will not replace it: {path}: give another place with -o")
-    for name in names:
-        (path / name).unlink()
-    path.rmdir()
-
-
-def write_meta(path: Path, meta: dict[str, Any]) -> None:
-    """Replaces ``meta.json`` in one step, so that no reader ever sees half of it."""
-    part = path / (META + ".part")
-    with open(os.open(part, os.O_WRONLY | os.O_CREAT | os.O_TRUNC, 0o600), "w", encoding="utf-8") as file:
-        json.dump(meta, file, indent=1)
-    part.rename(path / META)
 
 
 def load(path: str | Path) -> Recording:

@@ -43,6 +43,7 @@ class LaunchOptions:
 class Outcome:
     """How the program ended, and when its end was seen (CLOCK_MONOTONIC)."""
 
+    pid: int
     exit_status: int
     signal: int | None
     ended_ns: int
@@ -95,17 +96,17 @@ def _wait(pid: int, watched: set[signal.Signals]) -> Outcome:
         if info.si_signo == signal.SIGCHLD:
             done, status = os.waitpid(pid, os.WNOHANG)
             if done:
-                return _outcome(status)
+                return _outcome(pid, status)
         elif info.si_code != SENT_BY_KERNEL:
             os.kill(pid, info.si_signo)
 
 
-def _outcome(status: int) -> Outcome:
+def _outcome(pid: int, status: int) -> Outcome:
     ended = monotonic_ns()
     if os.WIFSIGNALED(status):
         number = os.WTERMSIG(status)
-        return Outcome(128 + number, number, ended)
-    return Outcome(os.WEXITSTATUS(status), None, ended)
+        return Outcome(pid, 128 + number, number, ended)
+    return Outcome(pid, os.WEXITSTATUS(status), None, ended)
 
 
 def buffer_entries() -> int:

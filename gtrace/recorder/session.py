@@ -12,12 +12,11 @@ from time import monotonic_ns, time_ns
 from typing import Any, Final
 
 from gtrace.recorder import exits
+from gtrace.recorder.folder import FAILED
 from gtrace.recorder.journal import Journal
 from gtrace.recorder.threads import Registry
 
 EXIT_NOT_STARTED: Final = 2
-FAILED: Final = "failed"
-"""Written into the recording when the recorder could not start; the program has not run."""
 
 
 def start(launch: dict[str, Any]) -> None:

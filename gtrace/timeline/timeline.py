@@ -14,7 +14,7 @@ if TYPE_CHECKING:
 
 INTERVAL_COLUMNS: Final = (
     "pid", "tid", "thread", "start_ns", "end_ns", "state", "gil", "core",
-    "function", "reason", "blocker_tid", "evidence", "lane",
+    "function", "reason", "blocker_tid", "evidence", "lane", "caller",
 )  # fmt: skip
 STATE_DTYPE: Final = pd.CategoricalDtype([s.value for s in State])
 GIL_DTYPE: Final = pd.CategoricalDtype([g.value for g in Gil])
@@ -63,7 +63,9 @@ class Timeline:
     began; ``state gil evidence thread function reason`` are categories (``gil`` is missing where
     there is no GIL or it is not known; ``function`` and ``reason`` are empty strings where there
     is none); ``core`` is -1 and ``blocker_tid`` -1 where not known; ``lane`` is the row of
-    ``threads``. Rows are sorted by (lane, start_ns); the intervals of a lane neither overlap nor
+    ``threads``. ``function`` is the innermost call (in a ``running`` interval the one that took most
+    of it), ``caller`` the innermost Python function around it that is not the standard library's
+    own waiting code. Rows are sorted by (lane, start_ns); the intervals of a lane neither overlap nor
     leave a gap and reach from the thread's start to its end.
 
     ``calls_known_from`` is the time in ns from which the calls are complete.

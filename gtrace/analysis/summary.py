@@ -1,0 +1,120 @@
+"""The numbers of a run, as a dictionary that can be written as JSON; keys are only ever added."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any, Final
+
+import numpy as np
+
+from gtrace.analysis.verdict import judge
+from gtrace.model import NS_PER_S, Gil, Source, State
+
+if TYPE_CHECKING:
+    import pandas as pd
+
+    from gtrace.timeline import Timeline
+
+VERSION: Final = 1
+
+
+def summarize(timeline: Timeline) -> dict[str, Any]:
+    """The summary of ``timeline``; times in seconds, what the evidence does not tell is null."""
+    run = timeline.run
+    wall = run.duration / NS_PER_S
+    states = state_seconds(timeline)
+    verdict = judge(timeline)
+    return {
+        "version": VERSION,
+        "command": list(run.command),
+        "python": {
+            "version": run.python_version,
+            "implementation": run.implementation,
+            "free_threaded": run.free_threaded,
+        },
+        "cores": run.cores,
+        "switch_interval_s": run.switch_interval_s,
+        "wall_s": wall,
+        "exit_status": run.exit_status,
+        "evidence": dict(run.evidence),
+        "lost": dict(run.lost),
+        "notes": list(run.notes),
+        "gil": gil_numbers(timeline),
+        "parallelism": parallelism(timeline),
+        "threads": _threads(timeline, states),
+        "verdict": {"code": verdict.code, "text": verdict.text},
+    }
+
+
+def state_seconds(timeline: Timeline) -> pd.DataFrame:
+    """Seconds in each state: a row a lane, a column a state; a row adds up to the thread's lifetime."""
+    intervals = timeline.intervals
+    lengths = (intervals["end_ns"] - intervals["start_ns"]) / NS_PER_S
+    keys = [intervals["lane"], intervals["state"]]
+    table = lengths.groupby(keys, observed=False).sum().unstack(fill_value=0.0)
+    table = table.reindex(index=timeline.threads.index, fill_value=0.0)
+    return table.reindex(columns=[state.value for state in State], fill_value=0.0)
+
+
+def parallelism(timeline: Timeline) -> float:
+    """Cores in use on average: the time of all threads that ran, over the length of the run."""
+    wall = timeline.run.duration / NS_PER_S
+    ran = state_seconds(timeline)[[State.RUNNING.value, State.NATIVE.value]].to_numpy().sum()
+    return float(ran / wall) if wall else 0.0
+
+
+def gil_numbers(timeline: Timeline) -> dict[str, Any]:
+    """Who held the GIL in all, as far as known; null where there is no evidence of it.
+
+    ``acquisitions``, ``handoffs`` and ``forced_releases`` need the agent's evidence: calls alone
+    show when a thread had the GIL, not each time it took it.
+    """
+    intervals = timeline.intervals
+    known = timeline.run.evidence.get(Source.CALLS.value, "none").startswith(("exact", "derived"))
+    if timeline.run.free_threaded or not (known or gil_is_exact(timeline)):
+        keys = ("held_s", "utilization", "wait_s", "acquisitions", "handoffs", "forced_releases")
+        return dict.fromkeys(keys)
+    held = _seconds(intervals[(intervals["gil"] == Gil.HOLDS.value).to_numpy()])
+    waited = _seconds(intervals[(intervals["gil"] == Gil.WAITS.value).to_numpy()])
+    wall = timeline.run.duration / NS_PER_S
+    return {
+        "held_s": held,
+        "utilization": held / wall if wall else 0.0,
+        "wait_s": waited,
+        "acquisitions": None,
+        "handoffs": None,
+        "forced_releases": None,
+    }
+
+
+def gil_is_exact(timeline: Timeline) -> bool:
+    return timeline.run.evidence.get(Source.GIL.value, "").startswith("exact")
+
+
+def _seconds(intervals: pd.DataFrame) -> float:
+    return float((intervals["end_ns"] - intervals["start_ns"]).sum() / NS_PER_S)
+
+
+def _threads(timeline: Timeline, states: pd.DataFrame) -> list[dict[str, Any]]:
+    intervals = timeline.intervals
+    holding = intervals[(intervals["gil"] == Gil.HOLDS.value).to_numpy()]
+    lengths = (holding["end_ns"] - holding["start_ns"]).to_numpy()
+    held = np.bincount(holding["lane"], weights=lengths, minlength=len(timeline.threads)) / NS_PER_S
+    known = gil_numbers(timeline)["held_s"] is not None
+    return [
+        {
+            "pid": int(thread.pid),
+            "tid": int(thread.tid),
+            "ident": int(thread.ident),
+            "name": thread.name,
+            "daemon": bool(thread.daemon),
+            "parent_tid": int(thread.parent_tid),
+            "target": thread.target,
+            "created": thread.created,
+            "start_s": thread.start_ns / NS_PER_S,
+            "end_s": thread.end_ns / NS_PER_S if thread.ended else None,
+            "gil_held_s": float(held[lane]) if known else None,
+            "gil_acquisitions": None,
+            "states_s": {state: float(seconds) for state, seconds in states.loc[lane].items()},
+        }
+        for lane, thread in zip(timeline.threads.index, timeline.threads.itertuples(), strict=True)
+    ]

@@ -1,0 +1,52 @@
+"""The command line: one module per command; the only place that prints errors and gives exit codes."""
+
+from __future__ import annotations
+
+import argparse
+import sys
+from typing import TYPE_CHECKING, Final
+
+import gtrace
+from gtrace.cli import intervals, report, run, summary
+from gtrace.errors import GtraceError
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+COMMANDS: Final = (run, report, summary, intervals)
+EXIT_FAILURE: Final = 2
+EXIT_INTERRUPTED: Final = 130
+
+
+def build_parser() -> argparse.ArgumentParser:
+    """The parser of all commands."""
+    parser = argparse.ArgumentParser(
+        prog="gtrace", description="Shows what the threads of a Python program really do."
+    )
+    parser.add_argument("--version", action="version", version=f"gtrace {gtrace.__version__}")
+    commands = parser.add_subparsers(metavar="COMMAND", required=True)
+    for command in COMMANDS:
+        command.add_parser(commands)
+    return parser
+
+
+def main(argv: Sequence[str] | None = None) -> int:
+    """Runs one command and gives its exit code; errors a user can mend are one line on stderr."""
+    arguments = build_parser().parse_args(argv)
+    try:
+        code: int = arguments.run(arguments)
+    except GtraceError as error:
+        print(f"gtrace: {_one_line(str(error))}", file=sys.stderr)  # noqa: T201
+        return EXIT_FAILURE
+    except KeyboardInterrupt:
+        print("gtrace: interrupted", file=sys.stderr)  # noqa: T201
+        return EXIT_INTERRUPTED
+    except BrokenPipeError:
+        sys.stderr.close()
+        return EXIT_FAILURE
+    return code
+
+
+def _one_line(text: str) -> str:
+    """Paths and names are not ours: control characters in them must not reach the terminal."""
+    return "".join(c if c.isprintable() else "\N{REPLACEMENT CHARACTER}" for c in text)

@@ -1,0 +1,43 @@
+"""Writing what the user asked for, and saying so in one line where it cannot be written."""
+
+from __future__ import annotations
+
+import os
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from gtrace.errors import OutputError
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+
+def require_writable_folder(folder: Path) -> None:
+    """Makes ``folder`` where it is missing; raises OutputError where nothing can be written to it."""
+    try:
+        folder.mkdir(parents=True, exist_ok=True)
+    except OSError as error:
+        raise OutputError(f"cannot make the folder: {folder}: {error.strerror}; name another one") from error
+    if not os.access(folder, os.W_OK | os.X_OK):
+        raise OutputError(f"cannot write to the folder: {folder}: Permission denied; name another one")
+
+
+def write_whole(path: Path, write: Callable[[Path], None]) -> None:
+    """Lets ``write`` make a file beside ``path`` and moves it there: never half a file under its name."""
+    require_writable_folder(path.absolute().parent)
+    part = path.with_name(f".{path.name}.part{path.suffix}")
+    try:
+        write(part)
+        part.replace(path)
+    except OSError as error:
+        part.unlink(missing_ok=True)
+        raise OutputError(f"cannot write: {path}: {error.strerror or error}; name another place") from error
+
+
+def write_text(path: Path, text: str) -> None:
+    """Writes ``text`` as UTF-8; lone surrogates, which it has no form for, become ``?``."""
+    write_whole(path, lambda part: _put(part, text))
+
+
+def _put(part: Path, text: str) -> None:
+    part.write_bytes(text.encode("utf-8", "replace"))

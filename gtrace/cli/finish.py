@@ -1,0 +1,85 @@
+"""From a recording to what the user asked for: page, JSON, and a short summary on stderr."""
+
+from __future__ import annotations
+
+import json
+import sys
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from rich.console import Console
+from rich.progress import BarColumn, Progress, TextColumn
+
+from gtrace.analysis.summary import summarize
+from gtrace.cli.console import show_summary
+from gtrace.cli.files import write_text
+from gtrace.recording import compact
+from gtrace.timeline.build import build_timeline
+
+if TYPE_CHECKING:
+    from gtrace.recording import Recording
+    from gtrace.timeline import Timeline
+
+
+@dataclass(frozen=True)
+class Wishes:
+    """Where the page and the JSON go (None: nowhere), and how much is said."""
+
+    page: Path | None
+    json: str | None = None
+    open: bool = False
+    quiet: bool = False
+
+
+def finish(recording: Recording, wishes: Wishes) -> None:
+    """Folds ``recording`` and writes what is wished for."""
+    console = Console(stderr=True, quiet=wishes.quiet)
+    with _progress(console) as progress:
+        task = progress.add_task("reading", total=4)
+        for process in recording.processes:
+            process.load_calls()
+        progress.update(task, advance=1, description="folding")
+        timeline = build_timeline(recording)
+        progress.update(task, advance=1, description="rendering")
+        if wishes.page is not None:
+            _write_page(timeline, wishes.page)
+        progress.update(task, advance=1, description="saving")
+        compact(recording)
+        progress.update(task, advance=1)
+    summary = summarize(timeline)
+    if not wishes.quiet:
+        show_summary(summary, console)
+    if wishes.page is not None:
+        console.print(f"page: {wishes.page}", soft_wrap=True, markup=False, highlight=False)
+    else:
+        console.print(f"recording: {recording.path}", soft_wrap=True, markup=False, highlight=False)
+    if wishes.json is not None:
+        _write_json(summary, wishes.json)
+    if wishes.open and wishes.page is not None:
+        import webbrowser
+
+        webbrowser.open(wishes.page.absolute().as_uri())
+
+
+def _progress(console: Console) -> Progress:
+    columns = TextColumn("{task.description:>9}"), BarColumn()
+    return Progress(*columns, console=console, transient=True, disable=not console.is_terminal)
+
+
+def _write_page(timeline: Timeline, page: Path) -> None:
+    from gtrace.report import render
+    from gtrace.report.index import render_index
+
+    write_text(page, render(timeline))
+    if page.parent.name == "reports":
+        write_text(page.parent / "index.html", render_index(page.parent))
+
+
+def _write_json(summary: dict[str, object], where: str) -> None:
+    text = json.dumps(summary, indent=1) + "\n"
+    if where == "-":
+        sys.stdout.write(text)
+        sys.stdout.flush()
+    else:
+        write_text(Path(where), text)

@@ -1,0 +1,36 @@
+"""``gtrace intervals``: the intervals table of a recording, as Parquet or CSV."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from gtrace.errors import UsageError
+
+if TYPE_CHECKING:
+    import argparse
+
+
+def add_parser(commands: Any) -> None:
+    """Adds this command to the parser."""
+    parser: argparse.ArgumentParser = commands.add_parser(
+        "intervals", help="write the intervals of a recording as .parquet or .csv"
+    )
+    parser.add_argument("recording", type=Path, metavar="REC")
+    parser.add_argument("-o", "--output", type=Path, metavar="FILE", required=True)
+    parser.set_defaults(run=run)
+
+
+def run(arguments: argparse.Namespace) -> int:
+    """Writes the table in the format the file's suffix names."""
+    from gtrace.cli.files import write_whole
+    from gtrace.export.intervals import WRITERS
+    from gtrace.recording import load
+    from gtrace.timeline.build import build_timeline
+
+    writer = WRITERS.get(arguments.output.suffix)
+    if writer is None:
+        raise UsageError(f"no such format: {arguments.output}: name a file ending in {' or '.join(WRITERS)}")
+    intervals = build_timeline(load(arguments.recording)).intervals
+    write_whole(arguments.output, lambda part: writer(intervals, part))
+    return 0

@@ -1,0 +1,29 @@
+"""``gtrace report``: writes the page of a recording."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    import argparse
+
+
+def add_parser(commands: Any) -> None:
+    """Adds this command to the parser."""
+    parser: argparse.ArgumentParser = commands.add_parser("report", help="write the page of a recording")
+    parser.add_argument("recording", type=Path, metavar="REC")
+    parser.add_argument("-o", "--output", type=Path, metavar="PAGE", help="the page (REC with .html)")
+    parser.add_argument("--open", action="store_true", help="open the page in a browser")
+    parser.add_argument("--quiet", action="store_true", help="say nothing but errors")
+    parser.set_defaults(run=run)
+
+
+def run(arguments: argparse.Namespace) -> int:
+    """Renders a recording that is on disk."""
+    from gtrace.cli.finish import Wishes, finish
+    from gtrace.recording import load
+
+    page = arguments.output or arguments.recording.with_suffix(".html")
+    finish(load(arguments.recording), Wishes(page, open=arguments.open, quiet=arguments.quiet))
+    return 0

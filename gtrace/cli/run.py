@@ -1,0 +1,144 @@
+"""``gtrace run``: records a program, then writes its page."""
+
+from __future__ import annotations
+
+import argparse
+import math
+import os
+import re
+import sys
+from dataclasses import dataclass
+from pathlib import Path
+from time import monotonic_ns, time_ns
+from typing import TYPE_CHECKING, Any, Final
+
+import gtrace
+from gtrace.cli.files import require_writable_folder
+from gtrace.errors import LaunchError, UsageError
+from gtrace.recorder.folder import FAILED, create, write_meta
+from gtrace.recorder.launch import LaunchOptions, Outcome, run_program
+
+if TYPE_CHECKING:
+    from gtrace.recording import Recording
+
+REPORTS: Final = Path("reports")
+
+
+@dataclass(frozen=True)
+class Program:
+    """What to run: the arguments for the interpreter, and a name for the page."""
+
+    arguments: tuple[str, ...]
+    name: str
+
+
+def add_parser(commands: Any) -> None:
+    """Adds this command to the parser."""
+    parser: argparse.ArgumentParser = commands.add_parser(
+        "run",
+        help="record a program and write its page",
+        description="Runs a program as python would, records its threads, and writes one HTML page.",
+        usage="gtrace run [options] SCRIPT|-m MODULE|-c CODE [ARGS...]",
+    )
+    parser.add_argument("-o", "--output", type=Path, metavar="REC", help="the recording (a folder)")
+    page = parser.add_mutually_exclusive_group()
+    page.add_argument("--report", type=Path, metavar="PAGE", help="the page (reports/SCRIPTNAME.html)")
+    page.add_argument("--no-report", action="store_true", help="only record")
+    parser.add_argument("--json", metavar="PATH", help="write the summary as JSON there, - for stdout")
+    parser.add_argument("--open", action="store_true", help="open the page in a browser")
+    parser.add_argument("--python", default=sys.executable, metavar="EXE", help="the interpreter to run")
+    parser.add_argument("--light", action="store_true", help="do not record calls: nearly no overhead")
+    parser.add_argument(
+        "--switch-interval", type=_seconds, metavar="S", help="sys.setswitchinterval for the program"
+    )
+    parser.add_argument("--quiet", action="store_true", help="say nothing but errors")
+    parser.add_argument("-m", dest="module", nargs=argparse.REMAINDER, help="run a module as a script")
+    parser.add_argument("-c", dest="code", nargs=argparse.REMAINDER, help="run code given as text")
+    parser.add_argument("program", nargs=argparse.REMAINDER, metavar="SCRIPT", help="the script and its arguments")
+    parser.set_defaults(run=run)
+
+
+def _seconds(text: str) -> float:
+    value = float(text)
+    if not (math.isfinite(value) and value > 0):
+        raise argparse.ArgumentTypeError(f"not a time in seconds: {text}")
+    return value
+
+
+def run(arguments: argparse.Namespace) -> int:
+    """Records and renders; gives the program's own exit code."""
+    program = _program(arguments)
+    page = None if arguments.no_report else arguments.report or REPORTS / f"{program.name}.html"
+    path = arguments.output or (page or REPORTS / program.name).with_suffix(".gtrace")
+    _check_places(page, path)
+    outcome = _record(program, path, arguments)
+    # only now: importing pandas beside the program would take a core from it
+    from gtrace.cli.finish import Wishes, finish
+    from gtrace.recording import load
+
+    recording = load(path)
+    _require_evidence(recording, arguments.python)
+    finish(recording, Wishes(page, arguments.json, arguments.open, arguments.quiet))
+    return outcome.exit_status
+
+
+def _program(arguments: argparse.Namespace) -> Program:
+    if arguments.module:
+        return Program(("-m", *arguments.module), _file_name(arguments.module[0]))
+    if arguments.code:
+        return Program(("-c", *arguments.code), "command")
+    if not arguments.program or arguments.module == [] or arguments.code == []:
+        raise UsageError("nothing to run: name a SCRIPT, or -m MODULE, or -c CODE")
+    script = arguments.program[0]
+    if script == "-":
+        return Program(tuple(arguments.program), "stdin")
+    if script.startswith("-"):
+        raise UsageError(f"no such option: {script}: options of gtrace come before the script, see gtrace run -h")
+    if not os.path.exists(script):
+        raise UsageError(f"no such script: {script}: check the path")
+    if os.path.isfile(script) and not os.access(script, os.R_OK):
+        raise UsageError(f"cannot read the script: {script}: check its permissions")
+    return Program(tuple(arguments.program), _file_name(Path(os.path.abspath(script)).stem))
+
+
+def _file_name(name: str) -> str:
+    return re.sub(r"[^\w.-]", "_", name) or "program"
+
+
+def _check_places(page: Path | None, path: Path) -> None:
+    """Before the program runs: what cannot be written afterwards would be lost."""
+    if page is not None:
+        require_writable_folder(page.parent)
+    require_writable_folder(path.absolute().parent)
+
+
+def _record(program: Program, path: Path, arguments: argparse.Namespace) -> Outcome:
+    meta: dict[str, Any] = {
+        "gtrace": gtrace.__version__,
+        "command": list(program.arguments),
+        "cwd": os.getcwd(),
+        "python": arguments.python,
+        "options": {"calls": not arguments.light, "switch_interval_s": arguments.switch_interval},
+        "started": {"monotonic_ns": monotonic_ns(), "wall_ns": time_ns()},
+    }
+    create(path, meta)
+    options = LaunchOptions(str(path), arguments.python, not arguments.light, arguments.switch_interval)
+    outcome = run_program(list(program.arguments), options)
+    meta |= {
+        "pid": outcome.pid,
+        "exit_status": outcome.exit_status,
+        "signal": outcome.signal,
+        "ended": {"monotonic_ns": outcome.ended_ns, "wall_ns": time_ns()},
+    }
+    write_meta(path, meta)
+    return outcome
+
+
+def _require_evidence(recording: Recording, python: str) -> None:
+    failed = recording.path / FAILED
+    if failed.exists():
+        raise LaunchError(f"cannot record: {failed.read_text(encoding='utf-8')}")
+    if not recording.processes:
+        raise LaunchError(
+            f"nothing was recorded: {python}: it did not load the recorder; run it without -I, -E and -S"
+        )

@@ -1,0 +1,151 @@
+"""The facts of a run, and what its reader must be told about the evidence."""
+
+from __future__ import annotations
+
+import signal
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any, Final
+
+from gtrace.model import NS_PER_S, Source, TimeNs
+from gtrace.timeline.timeline import RunInfo
+
+if TYPE_CHECKING:
+    from gtrace.recording import Process, Recording
+
+DEFAULT_SWITCH_INTERVAL_S: Final = 0.005
+
+
+@dataclass(frozen=True)
+class Clock:
+    """CLOCK_MONOTONIC at the start of the recording and at the end of each process."""
+
+    zero: int
+    ends: dict[int, int]
+
+    def end_of(self, pid: int) -> int:
+        return self.ends[pid]
+
+    @property
+    def duration(self) -> TimeNs:
+        return TimeNs(max([end - self.zero for end in self.ends.values()], default=0))
+
+
+def read_clock(recording: Recording) -> Clock:
+    """When the run began, and when each of its processes ended or was last seen."""
+    begins = [
+        process.registry.process.get("time") or _first_seen(process) for process in recording.processes
+    ]
+    zero = min(begins, default=0)
+    ends = {process.pid: _end(process, recording.meta, zero) for process in recording.processes}
+    return Clock(zero, ends)
+
+
+def _first_seen(process: Process) -> int:
+    starts = process.load_calls().table["start_ns"]
+    return int(starts.min()) if len(starts) else 0
+
+
+def _end(process: Process, meta: dict[str, Any], zero: int) -> int:
+    """The orderly end; else when its launcher saw it die; else the last thing it recorded."""
+    if process.registry.stop is not None:
+        return int(process.registry.stop["time"])
+    if meta.get("pid") == process.pid and "ended" in meta:
+        return int(meta["ended"]["monotonic_ns"])
+    threads, joins = process.registry.threads, process.registry.joins
+    times = [zero + 1, *(t.begin_ns or 0 for t in threads), *(t.end_ns or 0 for t in threads)]
+    times += [int(join["end"]) for join in joins]
+    ends = process.load_calls().table["end_ns"]
+    return max([*times, int(ends.max()) if len(ends) else 0])
+
+
+def describe_run(recording: Recording, clock: Clock, calls_known_from: int) -> RunInfo:
+    """Run info from ``meta.json`` and from what the first process said of itself."""
+    meta = recording.meta
+    main = recording.processes[0].registry.process if recording.processes else {}
+    return RunInfo(
+        command=tuple(meta.get("command", ())),
+        python_version=str(main.get("python", "")),
+        implementation=str(main.get("implementation", "")),
+        free_threaded=not main.get("gil_enabled", True),
+        executable=str(main.get("executable", "")),
+        cwd=str(meta.get("cwd", "")),
+        platform=str(main.get("platform", "")),
+        cores=int(main.get("cores", 0)),
+        switch_interval_s=float(main.get("switch_interval", DEFAULT_SWITCH_INTERVAL_S)),
+        started_at=float(main.get("wall_ns", 0)) / NS_PER_S,
+        duration=clock.duration,
+        exit_status=meta.get("exit_status"),
+        gtrace_version=str(meta.get("gtrace", "")),
+        viztracer_version=main.get("viztracer"),
+        evidence=_evidence(recording),
+        lost=_lost(recording),
+        notes=tuple(_notes(recording, calls_known_from)),
+        pids=tuple(process.pid for process in recording.processes),
+    )
+
+
+def _evidence(recording: Recording) -> dict[str, str]:
+    return {
+        Source.CALLS.value: _calls_evidence(recording),
+        Source.GIL.value: "none: this version of gtrace does not record it",
+        Source.SCHEDULER.value: "none: this version of gtrace does not record it",
+        Source.THREADS.value: _threads_evidence(recording),
+    }
+
+
+def _calls_evidence(recording: Recording) -> str:
+    if any(process.call_files for process in recording.processes):
+        return "exact"
+    if not recording.meta.get("options", {}).get("calls", True):
+        return "none: left out by --light"
+    number = recording.meta.get("signal")
+    if number is not None:
+        return f"none: the program was killed by {_signal_name(number)} before its calls could be saved"
+    return "none: the program ended before its calls could be saved"
+
+
+def _threads_evidence(recording: Recording) -> str:
+    if any(process.registry.threads for process in recording.processes):
+        return "exact"
+    return "none: the journal of threads is missing"
+
+
+def _lost(recording: Recording) -> dict[str, int]:
+    calls = sum(process.load_calls().damaged for process in recording.processes)
+    threads = sum(
+        p.registry.damaged + (p.registry.stop or {}).get("journal_lost", 0) for p in recording.processes
+    )
+    return {Source.CALLS.value: calls, Source.GIL.value: 0, Source.SCHEDULER.value: 0, Source.THREADS.value: threads}
+
+
+def _notes(recording: Recording, calls_known_from: int) -> list[str]:
+    notes = list(recording.problems)
+    if calls_known_from:
+        notes.append(
+            f"The buffer for calls was full: calls are known from {calls_known_from / NS_PER_S:.3f} s on,"
+            " what was before is unknown."
+        )
+    for process in recording.processes:
+        notes += process.registry.notes
+        replaced = [t.name or str(t.tid) for t in process.registry.threads if t.profiler_replaced]
+        if replaced:
+            notes.append(
+                f"The program set a profiler of its own in {', '.join(replaced[:5])}"
+                f"{' and others' if len(replaced) > 5 else ''}: calls there are missing from then on."
+            )
+        if process.registry.stop is None:
+            notes.append(_unseen_end(recording, process))
+    return notes
+
+
+def _unseen_end(recording: Recording, process: Process) -> str:
+    number = recording.meta.get("signal") if recording.meta.get("pid") == process.pid else None
+    how = f"was killed by {_signal_name(number)}" if number else "ended without a word"
+    return f"Process {process.pid} {how}: what it had in memory is lost, what was on disk is shown."
+
+
+def _signal_name(number: int) -> str:
+    try:
+        return signal.Signals(number).name
+    except ValueError:
+        return f"signal {number}"
