@@ -2,7 +2,17 @@
 
 from __future__ import annotations
 
+import hashlib
+import hmac
+import importlib
+import importlib.util
+import select
+import socket
+import sys
+import threading
+import zlib
 from pathlib import Path
+from types import BuiltinFunctionType
 from typing import NamedTuple
 
 import pytest
@@ -51,7 +61,9 @@ def test_every_recorded_wait_is_told_with_its_reason(version: str) -> None:
 @pytest.mark.parametrize("version", VERSIONS)
 def test_recorded_calls_that_keep_the_gil_have_no_class(version: str) -> None:
     ordinary = [row.chain[0] for row in recorded(version) if row.state == "-"]
-    assert {"math.sin", "list.append", "builtins.len", "_thread.lock.release"} <= set(ordinary)
+    assert {"math.sin", "list.append", "builtins.len", "_thread.lock.release", "mmap.mmap.flush"} <= set(
+        ordinary
+    )
     assert [name for name in ordinary if classify(name).state is not None] == []
 
 
@@ -148,6 +160,47 @@ def test_sleeps_of_the_standard_library_that_wait_for_something_else() -> None:
     assert resolve(lock, "timer") == (State.SLEEP, "timer")
     assert resolve(classify("zlib.compress"), "queue") == (State.NATIVE, "compression")
     assert resolve(classify("math.sin"), "queue") == (None, "")
+
+
+MODULES = """_thread _queue _imp _multiprocessing fcntl posix _socket _ssl pwd grp select _tkinter _signal
+    builtins
+    termios _curses _io io syslog zlib _bz2 _lzma _zstd binascii _hashlib _blake2 _sha2 _sha3 _hmac sqlite3
+    _sqlite3 time"""
+
+ABSENT_BEFORE = {
+    "_io.open": (3, 12),
+    "_io.open_code": (3, 12),
+    "zlib._ZlibDecompressor.decompress": (3, 12),
+    "_thread._ThreadHandle.join": (3, 13),
+    "_thread._shutdown": (3, 13),
+    "posix.readinto": (3, 14),
+}
+ABSENT_SINCE = {"io.open": (3, 12), "io.open_code": (3, 12)}
+
+
+def names_on_this_interpreter() -> set[str]:
+    """The names of all functions and methods of the C modules, as far as this interpreter has them."""
+    modules = [importlib.import_module(name) for name in MODULES.split() if importlib.util.find_spec(name)]
+    made = (
+        threading.Lock(), threading.RLock(), select.poll(), zlib.compressobj(), zlib.decompressobj(),
+        hashlib.sha256(), hashlib.shake_128(), hmac.new(b"", digestmod="sha256")._hmac,
+    )  # fmt: skip
+    values = [value for module in modules for value in vars(module).values()]
+    types = {type(thing) for thing in made} | {value for value in values if isinstance(value, type)}
+    functions = {f"{v.__module__}.{v.__name__}" for v in values if isinstance(v, BuiltinFunctionType)}
+    methods = {f"{owner.__module__}.{owner.__name__}.{name}" for owner in types for name in dir(owner)}
+    # The socket module's own class is what programs use.
+    return functions | methods | {f"socket.{name}" for name in dir(socket.socket)}
+
+
+def test_every_name_in_the_table_is_one_of_this_interpreter_or_of_another_version() -> None:
+    absent = {name for name in BLOCKING if name not in names_on_this_interpreter()}
+    expected = {name for name, since in ABSENT_BEFORE.items() if sys.version_info < since}
+    expected |= {name for name, since in ABSENT_SINCE.items() if sys.version_info >= since}
+    optional = ["_tkinter.", "_curses."]
+    optional += ["_zstd.", "compression.", "_hmac."] if sys.version_info < (3, 14) else []
+    optional += ["_sha2."] if sys.version_info < (3, 12) else []
+    assert {name for name in absent if not name.startswith(tuple(optional))} == expected
 
 
 def test_reasons_are_words_of_one_list_and_all_of_them_are_used() -> None:

@@ -7,6 +7,7 @@ import hashlib
 import json
 import lzma
 import math
+import mmap
 import os
 import queue
 import random
@@ -108,7 +109,7 @@ def sqlite_fetch() -> None:
 
 
 def ordinary() -> None:
-    """Common calls that neither wait nor let the GIL go."""
+    """Common calls that do not let the GIL go."""
     math.sin(1.0)
     math.factorial(20)
     [3, 1, 2].sort()
@@ -133,6 +134,7 @@ def ordinary() -> None:
     random.random()
     os.getpid()
     os.fspath("a")
+    mmap.mmap(-1, 1).flush()
     queue.SimpleQueue().put(1)
     next(iter([1]))
     sqlite3.connect(":memory:").cursor().close()

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import fcntl
-import mmap
 import os
 import shutil
 
@@ -64,7 +63,15 @@ def text_write() -> None:
 
 @probe("io_wait", "file read")
 def text_read() -> None:
-    (FOLDER / "text").read_text("utf-8")
+    reading, writing = os.pipe()
+    later(write_and_close, writing)
+    with open(reading) as file:
+        file.read()
+
+
+def write_and_close(target: int) -> None:
+    os.write(target, b"x\n")
+    os.close(target)
 
 
 @probe("io_wait", "file read")
@@ -83,15 +90,6 @@ def fsync() -> None:
     with open(FOLDER / "synced", "wb", buffering=0) as file:
         file.write(BIG)
         os.fsync(file.fileno())
-
-
-@probe("io_wait", "file sync")
-def mmap_flush() -> None:
-    with open(FOLDER / "mapped", "wb+") as file:
-        file.truncate(len(BIG))
-        with mmap.mmap(file.fileno(), len(BIG)) as mapped:
-            mapped[:] = BIG
-            mapped.flush()
 
 
 @probe("lock_wait", "file lock")
