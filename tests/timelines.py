@@ -7,7 +7,8 @@ milliseconds, names with spaces are quoted as in a shell, and ``#`` starts a com
     w1    0-40    gil_wait "crunch (a.py:3)" <- main
     w1    40-100  lock_wait reason="Lock.acquire" evidence=derived core=1
 
-Keys: ``reason``, ``caller``, ``evidence`` (default exact), ``core`` (default -1), ``gil`` (default: what the state implies).
+Keys: ``reason``, ``caller``, ``evidence`` (default exact), ``core`` (default -1) and ``gil`` (default: what
+the state implies).
 """
 
 from __future__ import annotations
@@ -149,7 +150,9 @@ AWAY_STATES: Final = (State.IO_WAIT, State.SLEEP, State.LOCK_WAIT, State.NATIVE,
 SYNTHETIC_FUNCTIONS: Final = tuple(
     f"{verb}_{noun} (app/{noun}.py:{10 + 7 * i})"
     for i, (verb, noun) in enumerate(
-        (v, n) for v in ("parse", "render", "load", "merge", "score") for n in ("row", "page", "index", "user")
+        (v, n)
+        for v in ("parse", "render", "load", "merge", "score")
+        for n in ("row", "page", "index", "user")
     )
 )
 SYNTHETIC_REASONS: Final = ("socket.recv", "time.sleep", "Lock.acquire", "", "")

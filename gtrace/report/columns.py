@@ -68,7 +68,8 @@ def pack(timeline: Timeline) -> Columns:
     long = np.flatnonzero(duration >= UINT32_LIMIT)
     header = {
         "columns": [
-            {"name": n, "count": len(v), "bytes": size} for (n, v), size in zip(columns.items(), sizes, strict=True)
+            {"name": n, "count": len(v), "bytes": size}
+            for (n, v), size in zip(columns.items(), sizes, strict=True)
         ],
         "functions": functions,
         "reasons": reasons,
@@ -114,17 +115,21 @@ def blocker_lanes(timeline: Timeline) -> Ints:
     named = np.flatnonzero(tids >= 0)
     if not len(named):
         return lanes
-    asked = pd.DataFrame({
-        "tid": tids[named],
-        "time": timeline.intervals["end_ns"].to_numpy("int64")[named],
-        "row": named,
-    }).sort_values("time", kind="stable")
+    asked = pd.DataFrame(
+        {
+            "tid": tids[named],
+            "time": timeline.intervals["end_ns"].to_numpy("int64")[named],
+            "row": named,
+        }
+    ).sort_values("time", kind="stable")
     threads = timeline.threads
-    known = pd.DataFrame({
-        "tid": threads["tid"].to_numpy("int64"),
-        "time": threads["start_ns"].to_numpy("int64"),
-        "lane": np.arange(len(threads)),
-    }).sort_values("time", kind="stable")
+    known = pd.DataFrame(
+        {
+            "tid": threads["tid"].to_numpy("int64"),
+            "time": threads["start_ns"].to_numpy("int64"),
+            "lane": np.arange(len(threads)),
+        }
+    ).sort_values("time", kind="stable")
     found = pd.merge_asof(asked, known, on="time", by="tid")
     lanes[found["row"].to_numpy("int64")] = found["lane"].fillna(-1).to_numpy("int64")
     return lanes

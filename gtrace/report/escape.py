@@ -7,14 +7,16 @@ import re
 from typing import Any, Final
 
 _UNSAFE_IN_SCRIPT: Final = {ord("<"): "\\u003c", ord(">"): "\\u003e", ord("&"): "\\u0026"}
-_UNSHOWABLE: Final = re.compile("[\x00-\x08\x0b-\x1f\x7f-\x9f\u200e\u200f\u202a-\u202e\u2066-\u2069\ud800-\udfff]")
+_UNSHOWABLE: Final = re.compile(
+    "[\x00-\x08\x0b-\x1f\x7f-\x9f\u200e\u200f\u202a-\u202e\u2066-\u2069\ud800-\udfff]"
+)
 
 
 def safe_text(text: str) -> str:
     """The text with control characters, direction overrides and lone surrogates spelled out as escapes.
 
     Any other character stays: names are shown as they are, and what cannot be encoded or would
-    rearrange the text around it is shown as ``\\udcff``.
+    rearrange the text around it is shown by its escape.
     """
     return _UNSHOWABLE.sub(lambda match: _escape(match.group()), text)
 

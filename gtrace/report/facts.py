@@ -14,15 +14,29 @@ from gtrace.model import NS_PER_S, Evidence, Gil, Source, State
 from gtrace.report.escape import safe_text
 
 if TYPE_CHECKING:
+    from collections.abc import Callable
+
     import pandas as pd
 
     from gtrace.timeline.timeline import RunInfo, Timeline
 
 NOT_KNOWN: Final = "not known"
+ROUNDS_UP: Final = 0.9995
+"""From this share of a unit on, three digits round up to the whole unit."""
+SMALLEST_SHARE: Final = 0.001
 INFERRED_BANNER: Final = (
-    "Calls alone cannot tell running from gil_wait: only the calls of this run were recorded, so where two threads "
-    "seem to run at once, at most one of them held the GIL. Hatched intervals are inferred."
+    "Calls alone cannot tell running from gil_wait: this run holds no evidence of who had the GIL. "
+    "Hatched intervals are inferred from the calls; where the calls leave it open, the state is unknown."
 )
+LABELS: Final[dict[str, str]] = {
+    "wall": "Wall time",
+    "cores": "Cores in use",
+    "held": "GIL held",
+    "wait": "Waiting for the GIL",
+    "handoffs": "Hand-offs",
+    "hold": "Longest hold",
+    "longest": "Longest GIL wait",
+}
 SOURCE_LABELS: Final[dict[str, str]] = {
     Source.CALLS.value: "Calls",
     Source.GIL.value: "GIL and locks",
@@ -37,8 +51,8 @@ SOURCE_MEANING: Final[dict[str, str]] = {
 }
 HOW_TO_GET: Final[dict[str, str]] = {
     Source.CALLS.value: "record without --light, with viztracer installed",
-    Source.GIL.value: "record with the agent on Linux, with an interpreter that has a GIL; gtrace doctor says what stands in the way",
-    Source.SCHEDULER.value: "allow perf_event_open: kernel.perf_event_paranoid of 2 or less, and a container that permits the call",
+    Source.GIL.value: "record with the agent, on Linux; gtrace doctor says what stands in its way",
+    Source.SCHEDULER.value: "set kernel.perf_event_paranoid to 2 or less, and let the container call perf_event_open",
     Source.THREADS.value: "start the program with gtrace run",
 }
 
@@ -79,6 +93,13 @@ def command_line(run: RunInfo) -> str:
     return safe_text(shlex.join(run.command))
 
 
+def python_of(run: RunInfo) -> str:
+    """The interpreter in three words."""
+    return safe_text(
+        f"{run.implementation} {run.python_version}" + (", free-threaded" if run.free_threaded else "")
+    )
+
+
 def started(run: RunInfo) -> str:
     """When the run began, to the minute, UTC: a page must not depend on where it is rendered."""
     return datetime.fromtimestamp(run.started_at, tz=timezone.utc).strftime("%Y-%m-%d %H:%M UTC")
@@ -87,20 +108,20 @@ def started(run: RunInfo) -> str:
 def seconds(value: float) -> str:
     """A duration with three significant digits, in the unit that suits its size."""
     for limit, scale, unit in ((1e-6, 1e9, "ns"), (1e-3, 1e6, "µs"), (1.0, 1e3, "ms")):
-        if abs(value) < limit * 0.9995:
+        if abs(value) < limit * ROUNDS_UP:
             return f"{_significant(value * scale)} {unit}" if value else "0 s"
-    return f"{value:,.0f} s" if value >= 999.5 else f"{_significant(value)} s"
+    return f"{value:,.0f} s" if value >= 1e3 * ROUNDS_UP else f"{_significant(value)} s"
 
 
 def _significant(value: float) -> str:
-    return f"{value:.{0 if value >= 99.95 else 1 if value >= 9.995 else 2}f}"
+    return f"{value:#.3g}".rstrip(".")
 
 
 def percent(share: float) -> str:
     """A share of one as a percentage; what is there but small never reads 0 %."""
-    if 0 < share < 0.001:
-        return "<0.1 %"
-    return f"{share * 100:.{1 if 0 < share < 0.1 else 0}f} %"
+    if 0 < share < SMALLEST_SHARE:
+        return f"<{SMALLEST_SHARE:.1%}".replace("%", " %")
+    return f"{share * 100:.{1 if 0 < share < 100 * SMALLEST_SHARE else 0}f} %"
 
 
 def only_inferred(timeline: Timeline) -> bool:
@@ -112,17 +133,13 @@ def only_inferred(timeline: Timeline) -> bool:
 def headline(timeline: Timeline, summary: dict[str, Any]) -> list[Number]:
     """The numbers to read first; those about the GIL only where there is one."""
     run = timeline.run
-    wall = run.duration / NS_PER_S
-    parallelism = summary.get("parallelism")
-    cores = Number("cores", "Cores in use", NOT_KNOWN, f"of {run.cores}, on average", known=False)
-    if parallelism is not None:
-        cores = Number("cores", "Cores in use", f"{parallelism:.2f}", f"of {run.cores}, on average")
-    numbers = [Number("wall", "Wall time", seconds(wall), _threads_note(timeline)), cores]
+    numbers = [
+        Number("wall", LABELS["wall"], seconds(run.duration / NS_PER_S), _threads_note(timeline)),
+        _number("cores", summary.get("parallelism"), lambda n: (f"{n:.2f}", f"of {run.cores}, on average")),
+    ]
     if run.free_threaded:
         return numbers
-    gil = summary.get("gil") or {}
-    lifetime = float((timeline.threads["end_ns"] - timeline.threads["start_ns"]).sum()) / NS_PER_S
-    return [*numbers, *_gil_numbers(gil, wall, lifetime), *_extremes(timeline)]
+    return [*numbers, *_gil_numbers(timeline, summary.get("gil") or {})]
 
 
 def _threads_note(timeline: Timeline) -> str:
@@ -130,41 +147,57 @@ def _threads_note(timeline: Timeline) -> str:
     return "one thread" if count == 1 else f"{count:,} threads"
 
 
-def _gil_numbers(gil: dict[str, Any], wall: float, lifetime: float) -> list[Number]:
-    held, waited, handoffs = gil.get("utilization"), gil.get("wait_s"), gil.get("handoffs")
-    numbers = []
-    numbers.append(
-        _unknown("held", "GIL held") if held is None else Number("held", "GIL held", percent(held), "of wall time")
-    )
-    numbers.append(
-        _unknown("wait", "Waiting for the GIL")
-        if waited is None
-        else Number("wait", "Waiting for the GIL", percent(waited / lifetime if lifetime else 0.0), f"of all threads’ time, {seconds(waited)}")
-    )
-    numbers.append(
-        _unknown("handoffs", "Hand-offs")
-        if handoffs is None
-        else Number("handoffs", "Hand-offs", f"{handoffs / wall if wall else 0:,.0f}/s", f"{handoffs:,} in all")
-    )
-    return numbers
-
-
-def _unknown(key: str, label: str) -> Number:
-    return Number(key, label, NOT_KNOWN, "no GIL evidence in this run", known=False)
-
-
-def _extremes(timeline: Timeline) -> list[Number]:
-    hold = longest_hold(timeline.intervals)
-    wait = longest_wait(timeline.intervals)
+def _gil_numbers(timeline: Timeline, gil: dict[str, Any]) -> list[Number]:
+    wall = timeline.run.duration / NS_PER_S
+    lifetime = float((timeline.threads["end_ns"] - timeline.threads["start_ns"]).sum()) / NS_PER_S
+    held, waited = gil.get("utilization"), gil.get("wait_s")
+    changes = gil.get("handoffs")
+    if changes is None:
+        changes = handoffs(timeline.intervals)
     return [
-        _unknown("hold", "Longest hold") if hold is None else Number("hold", "Longest hold", seconds(hold[0] / NS_PER_S), hold[1]),
-        _unknown("longest", "Longest GIL wait") if wait is None else Number("longest", "Longest GIL wait", seconds(wait[0] / NS_PER_S), wait[1]),
+        _number("held", held, lambda share: (percent(share), "of wall time")),
+        _number(
+            "wait",
+            waited,
+            lambda s: (percent(s / lifetime if lifetime else 0.0), f"of all threads’ time, {seconds(s)}"),
+        ),
+        _number("handoffs", changes, lambda n: (f"{n / wall if wall else 0:,.0f}/s", f"{n:,} in all")),
+        _number(
+            "hold", longest_hold(timeline.intervals), lambda hold: (seconds(hold[0] / NS_PER_S), hold[1])
+        ),
+        _number(
+            "longest", longest_wait(timeline.intervals), lambda wait: (seconds(wait[0] / NS_PER_S), wait[1])
+        ),
     ]
+
+
+def _number(key: str, fact: Any, word: Callable[[Any], tuple[str, str]]) -> Number:
+    if fact is None:
+        return Number(key, LABELS[key], NOT_KNOWN, "no evidence of it in this run", known=False)
+    return Number(key, LABELS[key], *word(fact))
+
+
+def _seen(intervals: pd.DataFrame) -> pd.DataFrame:
+    """The intervals whose relation to the GIL was seen, not concluded from calls."""
+    return intervals[
+        (intervals["gil"].notna() & (intervals["evidence"] != Evidence.INFERRED.value)).to_numpy()
+    ]
+
+
+def handoffs(intervals: pd.DataFrame) -> int | None:
+    """How often the GIL went from one thread to another; None where nobody saw who held it."""
+    held = _seen(intervals)
+    held = held[(held["gil"] == Gil.HOLDS.value).to_numpy()].sort_values("start_ns", kind="stable")
+    if held.empty:
+        return None
+    lane = held["lane"].to_numpy()
+    return int((lane[1:] != lane[:-1]).sum())
 
 
 def longest_hold(intervals: pd.DataFrame) -> tuple[int, str] | None:
     """The longest unbroken hold of the GIL, in ns, and whose it was; None where none is known."""
-    held = intervals[(intervals["gil"] == Gil.HOLDS.value) & (intervals["evidence"] != Evidence.INFERRED.value)]
+    held = _seen(intervals)
+    held = held[(held["gil"] == Gil.HOLDS.value).to_numpy()]
     if held.empty:
         return None
     lane, start, end = (held[c].to_numpy() for c in ("lane", "start_ns", "end_ns"))
@@ -178,8 +211,8 @@ def longest_hold(intervals: pd.DataFrame) -> tuple[int, str] | None:
 
 def longest_wait(intervals: pd.DataFrame) -> tuple[int, str] | None:
     """The longest wait for the GIL, in ns, and whose; None where waits are not known."""
-    known = intervals[(intervals["gil"].notna()) & (intervals["evidence"] != Evidence.INFERRED.value)]
-    waits = known[known["state"] == State.GIL_WAIT.value]
+    known = _seen(intervals)
+    waits = known[(known["state"] == State.GIL_WAIT.value).to_numpy()]
     if known.empty:
         return None
     if waits.empty:
@@ -194,12 +227,19 @@ def evidence_rows(run: RunInfo) -> list[EvidenceRow]:
     return [_evidence_row(run, source) for source in run.evidence]
 
 
+def _recorder(run: RunInfo) -> str:
+    gtrace = f"gtrace {run.gtrace_version}"
+    return f"{gtrace}, viztracer {run.viztracer_version}" if run.viztracer_version else gtrace
+
+
 def _evidence_row(run: RunInfo, source: str) -> EvidenceRow:
     quality, _, why = run.evidence[source].partition(": ")
     lost = run.lost.get(source)
     detail = safe_text(why)
     if quality == "none" and source in HOW_TO_GET and not (run.free_threaded and source == Source.GIL.value):
-        detail = f"{detail}. To get it: {HOW_TO_GET[source]}." if detail else f"To get it: {HOW_TO_GET[source]}."
+        detail = (
+            f"{detail}. To get it: {HOW_TO_GET[source]}." if detail else f"To get it: {HOW_TO_GET[source]}."
+        )
     return EvidenceRow(
         SOURCE_LABELS.get(source, safe_text(source)),
         SOURCE_MEANING.get(source, ""),
@@ -211,18 +251,17 @@ def _evidence_row(run: RunInfo, source: str) -> EvidenceRow:
 
 def environment(run: RunInfo) -> list[tuple[str, str]]:
     """What ran where, as label and value."""
-    build = "free-threaded" if run.free_threaded else "with a GIL"
     rows = [
         ("Command", command_line(run)),
         ("Working directory", run.cwd),
-        ("Python", f"{run.implementation} {run.python_version}, {build}"),
+        ("Python", python_of(run)),
         ("Interpreter", run.executable),
         ("Exit status", NOT_KNOWN if run.exit_status is None else str(run.exit_status)),
         ("Started", started(run)),
         ("Cores", str(run.cores)),
         ("Platform", run.platform),
         ("Processes", ", ".join(str(pid) for pid in run.pids)),
-        ("Recorded with", f"gtrace {run.gtrace_version}" + (f", viztracer {run.viztracer_version}" if run.viztracer_version else "")),
+        ("Recorded with", _recorder(run)),
     ]
     if not run.free_threaded:
         rows.insert(7, ("Switch interval", seconds(run.switch_interval_s)))

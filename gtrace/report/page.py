@@ -6,10 +6,8 @@ import base64
 import re
 import zlib
 from functools import cache
-from importlib import resources
 from typing import TYPE_CHECKING, Any, Final
 
-from jinja2 import Environment, StrictUndefined
 from markupsafe import Markup
 from plotly.offline import get_plotlyjs
 
@@ -20,6 +18,7 @@ from gtrace.report import facts
 from gtrace.report.columns import pack
 from gtrace.report.escape import safe_text, script_json
 from gtrace.report.palette import COLOURS, LABELS, PATTERNED, css_variables
+from gtrace.report.template import asset, template
 
 if TYPE_CHECKING:
     from gtrace.timeline.timeline import Timeline
@@ -36,7 +35,7 @@ _EXPORT: Final = re.compile(r"^export ", re.MULTILINE)
 
 def render(timeline: Timeline) -> str:
     """The page: HTML that opens from a file and asks for nothing else; same timeline, same text."""
-    return _template().render(page_context(timeline))
+    return template("page.html").render(page_context(timeline))
 
 
 def page_context(timeline: Timeline) -> dict[str, Any]:
@@ -50,7 +49,7 @@ def page_context(timeline: Timeline) -> dict[str, Any]:
         "started": facts.started(run),
         "started_at": f"{run.started_at:.3f}",
         "run": run,
-        "python": f"{run.implementation} {run.python_version}" + (", free-threaded" if run.free_threaded else ""),
+        "python": facts.python_of(run),
         "verdict": {
             "code": verdict.code,
             "text": safe_text(verdict.text),
@@ -66,7 +65,7 @@ def page_context(timeline: Timeline) -> dict[str, Any]:
         "states": [(state.value, LABELS[state], MEANING[state]) for state in State],
         "light": Markup(css_variables("light")),  # noqa: S704 - constants of this package
         "dark": Markup(css_variables("dark")),  # noqa: S704 - constants of this package
-        "style": _asset("page.css"),
+        "style": asset("page.css"),
         "config": Markup(script_json({**_config(timeline), "columns": packed.header})),  # noqa: S704 - escaped there
         "blob": packed.blob,
         "script": _script(),
@@ -97,40 +96,29 @@ def _threads(timeline: Timeline) -> list[dict[str, Any]]:
     names = timeline.threads.set_index("tid")["name"].to_dict()
     return [
         {
-            "name": safe_text(str(row.name)) or f"thread {row.tid}",
-            "tid": int(row.tid),
-            "pid": int(row.pid),
-            "daemon": bool(row.daemon),
-            "parent": safe_text(str(names.get(row.parent_tid, ""))),
-            "target": safe_text(str(row.target)),
-            "created": safe_text(str(row.created)),
-            "start": int(row.start_ns),
-            "end": int(row.end_ns),
-            "ended": bool(row.ended),
+            "name": safe_text(str(row["name"])) or f"thread {row['tid']}",
+            "tid": int(row["tid"]),
+            "pid": int(row["pid"]),
+            "daemon": bool(row["daemon"]),
+            "parent": safe_text(str(names.get(row["parent_tid"], ""))),
+            "target": safe_text(str(row["target"])),
+            "created": safe_text(str(row["created"])),
+            "start": int(row["start_ns"]),
+            "end": int(row["end_ns"]),
+            "ended": bool(row["ended"]),
         }
-        for row in timeline.threads.rename_axis("lane").itertuples(index=False)
+        for row in timeline.threads.to_dict("records")
     ]
-
-
-@cache
-def _template() -> Any:
-    environment = Environment(autoescape=True, undefined=StrictUndefined, trim_blocks=True, lstrip_blocks=True)
-    return environment.from_string((resources.files("gtrace.report") / "page.html").read_text("utf-8"))
-
-
-@cache
-def _asset(name: str) -> Markup:
-    return Markup((resources.files("gtrace.report") / name).read_text("utf-8"))  # noqa: S704 - a file of this package
 
 
 @cache
 def _script() -> Markup:
     """The modules as one script: inside a page opened from a file, modules cannot import each other."""
-    parts = [_EXPORT.sub("", _IMPORT.sub("", str(_asset(name)))) for name in SCRIPTS]
+    parts = [_EXPORT.sub("", _IMPORT.sub("", asset(name))) for name in SCRIPTS]
     return Markup("\n".join(parts))  # noqa: S704 - files of this package
 
 
 @cache
 def _plotly() -> str:
-    """plotly.js deflated, as base64: a third of its size, and the browser need not parse it before it paints."""
+    """plotly.js deflated, as base64: a third of its size, and nothing to parse before the first paint."""
     return base64.b64encode(zlib.compress(get_plotlyjs().encode("utf-8"), 9)).decode("ascii")
