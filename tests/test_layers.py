@@ -31,6 +31,9 @@ MAY_IMPORT: Final[dict[str, set[str]]] = {
 }
 """Every module or package directly below gtrace, and which others it may import."""
 
+STARTS_THE_RECORDER: Final = ("gtrace.recorder.folder", "gtrace.recorder.launch")
+"""The modules of the recorder that run outside the traced program; the command line calls these two."""
+
 KEPT_OUT_OF_THE_TRACED_PROGRAM: Final = {
     "hypothesis", "jinja2", "msgspec", "numpy", "pandas", "plotly", "pyarrow", "pytest", "rich",
 }  # fmt: skip
@@ -68,6 +71,8 @@ def wrong_imports(package: Path) -> list[str]:
         for line, name in imported(path, tree, package):
             parts = name.split(".")
             if parts[0] != "gtrace" or not is_layer(parts[1:2], package):
+                continue
+            if own == "cli" and name.startswith(STARTS_THE_RECORDER):
                 continue
             if parts[1] not in MAY_IMPORT[own] | {own}:
                 found.append(f"{path.relative_to(package)}:{line}: {name}")
@@ -181,6 +186,16 @@ def test_every_spelling_of_a_wrong_import_is_found(tmp_path, line):
     (tmp_path / "timeline" / "build.py").write_text(line + "\n")
 
     assert len(wrong_imports(tmp_path)) == 1
+
+
+def test_the_command_line_starts_the_recorder_and_looks_no_further_into_it(tmp_path):
+    for folder in ("cli", "recorder"):
+        (tmp_path / folder).mkdir()
+    (tmp_path / "cli" / "run.py").write_text(
+        "from gtrace.recorder.launch import run_program\nfrom gtrace.recorder.threads import Registry\n"
+    )
+
+    assert wrong_imports(tmp_path) == ["cli/run.py:2: gtrace.recorder.threads.Registry"]
 
 
 def test_imports_of_its_own_part_and_of_lower_ones_are_right(tmp_path):
