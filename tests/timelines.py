@@ -81,7 +81,7 @@ def timeline(text: str, run: RunInfo = EXACT_RUN) -> Timeline:
     names = list(dict.fromkeys(row["thread"] for row in rows))
     lanes = {name: lane for lane, name in enumerate(names)}
     rows.sort(key=lambda row: (lanes[row["thread"]], row["start_ns"]))
-    frame = pd.DataFrame(rows)
+    frame = pd.DataFrame(rows, dtype=object)
     frame["lane"] = frame["thread"].map(lanes).astype("int64")
     blockers = frame.pop("blocker").map({**lanes, "": -FIRST_TID - 1})
     frame["blocker_tid"] = (blockers + FIRST_TID).astype("int64")
@@ -121,7 +121,7 @@ def _threads(names: list[str], spans: pd.DataFrame, duration: int) -> pd.DataFra
         "pid": np.full(count, PID),
         "tid": tids,
         "ident": FIRST_IDENT + 4096 * np.arange(count),
-        "name": names,
+        "name": pd.Series(names, dtype=object),
         "daemon": np.zeros(count, bool),
         "parent_tid": np.where(np.arange(count) == 0, -1, FIRST_TID),
         "target": [""] + ["work"] * (count - 1),
@@ -139,10 +139,11 @@ def _intervals(frame: pd.DataFrame) -> pd.DataFrame:
         state=frame["state"].astype(STATE_DTYPE),
         gil=frame["gil"].astype(GIL_DTYPE),
         evidence=frame["evidence"].astype(EVIDENCE_DTYPE),
-        core=frame["core"].astype("int64"),
+        **{c: frame[c].astype("int64") for c in ("start_ns", "end_ns", "core")},
     )
     for column in ("thread", "function", "reason", "caller"):
-        frame[column] = frame[column].astype("category")
+        texts = pd.Index(list(dict.fromkeys(frame[column])), dtype=object)  # Arrow refuses lone surrogates
+        frame[column] = pd.Categorical(frame[column].astype(object), categories=texts)
     return frame[list(INTERVAL_COLUMNS)].reset_index(drop=True)
 
 

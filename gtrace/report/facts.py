@@ -52,7 +52,7 @@ SOURCE_MEANING: Final[dict[str, str]] = {
 HOW_TO_GET: Final[dict[str, str]] = {
     Source.CALLS.value: "record without --light, with viztracer installed",
     Source.GIL.value: "record with the agent, on Linux; gtrace doctor says what stands in its way",
-    Source.SCHEDULER.value: "set kernel.perf_event_paranoid to 2 or less, and let the container call perf_event_open",
+    Source.SCHEDULER.value: "set kernel.perf_event_paranoid to 2 or less; a container must allow perf_event_open",
     Source.THREADS.value: "start the program with gtrace run",
 }
 
