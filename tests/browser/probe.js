@@ -1,0 +1,31 @@
+// Answers questions about a packed timeline with the page's own functions: JSON in, JSON out.
+
+import { STATES, SUMS, buildSums, kindTotals, laneCells, laneTotals } from './aggregate.js';
+import { blameWithin, heldIntervals, holdsWithin } from './gil.js';
+import { decodeStore, intervalAt } from './store.js';
+import { waitRows } from './tables.js';
+
+const chunks = [];
+for await (const chunk of process.stdin) chunks.push(chunk);
+const asked = JSON.parse(Buffer.concat(chunks).toString());
+const store = await decodeStore(asked.header, asked.blob);
+const sums = buildSums(store);
+const held = heldIntervals(store);
+const names = asked.names;
+
+const answers = asked.ranges.map(([from, to]) => {
+  const cells = new Float64Array(asked.cells * SUMS);
+  const columns = [];
+  for (let lane = 0; lane < store.lanes; lane += 1) {
+    laneCells(store, sums, lane, { from, to, cells: asked.cells }, cells);
+    columns.push(Array.from({ length: asked.cells }, (_, c) => Array.from(cells.subarray(c * SUMS, c * SUMS + STATES))));
+  }
+  const waits = waitRows(store, kindTotals(store, from, to), { names, states: asked.states, waits: asked.waits });
+  const { longest, lengths, ...holds } = holdsWithin(held, from, to, 5);
+  return {
+    totals: Array.from({ length: store.lanes }, (_, lane) => Array.from(laneTotals(store, sums, lane, from, to))),
+    cells: columns, waits, holds, longest, lengths: Array.from(lengths), blame: blameWithin(store, held, from, to),
+    first: Array.from({ length: store.lanes }, (_, lane) => intervalAt(store, lane, from)),
+  };
+});
+process.stdout.write(JSON.stringify(answers));

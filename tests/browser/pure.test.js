@@ -1,0 +1,198 @@
+// The page's pure functions, one claim a test.
+
+import assert from 'node:assert/strict';
+import { test } from 'node:test';
+
+import { barLanes, logBins, stateFigure, utilisationFigure } from './charts.js';
+import { inkOn, mix, paintCells, pixelOf, rgbOf } from './draw.js';
+import { axisTicks, csvField, csvText, decimalsFor, elide, formatCount, formatDuration, formatInstant, formatPercent, plotlyText, shortFunction } from './format.js';
+import { SUMS } from './aggregate.js';
+import { cellText } from './tableview.js';
+import { csvRows, filterRows, sortRows, threadRows } from './tables.js';
+import { laneOrder, rowFor } from './timeline.js';
+import { clampView, formatHash, panBy, parseHash, withMargin, zoomAt } from './view.js';
+
+test('durations have three digits and the unit that suits', () => {
+  const cases = [[0, '0'], [20, '20 ns'], [999, '999 ns'], [1500, '1.50 µs'], [12_345_678, '12.3 ms'], [999_400_000, '999 ms'], [999_999_999, '1.00 s'], [1.2344e9, '1.23 s'], [12_345.6e9, '12,346 s']];
+  for (const [ns, text] of cases) assert.equal(formatDuration(ns), text);
+});
+
+test('a small share never reads as none, nor a large one as all', () => {
+  assert.deepEqual([0, 0.0004, 0.0123, 0.5, 0.9999, 1, NaN].map(formatPercent), ['0 %', '<0.1 %', '1.2 %', '50 %', '>99.9 %', '100 %', '–']);
+});
+
+test('axis ticks are round, within the view, and not too many', () => {
+  for (const [from, to] of [[0, 1], [0, 4.1e9], [3.2174e9, 3.2175e9], [5, 205], [0, 9e12]]) {
+    const { step, at } = axisTicks(from, to, 10);
+    assert.ok(at.length >= 2 && at.length <= 12, `${from} ${to} ${at.length}`);
+    assert.ok(at.every((tick) => tick >= from - step * 1e-6 && tick <= to + step * 1e-6));
+    assert.match((step / 10 ** Math.floor(Math.log10(step) + 1e-9)).toFixed(3), /^[125]\.000$/);
+  }
+});
+
+test('instants that differ by a step look different', () => {
+  assert.equal(decimalsFor(1e9), 0);
+  assert.equal(decimalsFor(5e7), 2);
+  assert.notEqual(formatInstant(3_217_400_000, 1e5), formatInstant(3_217_500_000, 1e5));
+});
+
+test('long text keeps its ends, characters stay whole', () => {
+  assert.equal(elide('short', 10), 'short');
+  assert.equal(elide('abcdefghijklmnopqrstuvwxyz', 11), 'abcdef…wxyz');
+  assert.equal(Array.from(elide('🐍'.repeat(50), 9)).length, 9);
+});
+
+test('a function loses its place, not its name', () => {
+  assert.equal(shortFunction('parse (app/row.py:3)'), 'parse');
+  assert.equal(shortFunction('time.sleep'), 'time.sleep');
+});
+
+test('plotly sees no tag in a name', () => {
+  assert.equal(plotlyText('<b>&"x</b>'), '&lt;b&gt;&amp;&quot;x&lt;/b&gt;');
+});
+
+test('a spreadsheet opens a name as text', () => {
+  assert.equal(csvField('=1+1'), "'=1+1");
+  assert.equal(csvField('a,"b"\n'), '"a,""b""\n"');
+  assert.equal(csvField(-1.5), '-1.5');
+  assert.equal(csvText([['a', 1], ['b', 2]]), 'a,1\r\nb,2\r\n');
+});
+
+test('counts have their thousands apart', () => {
+  assert.deepEqual([0, 999, 1000, 1234567].map(formatCount), ['0', '999', '1,000', '1,234,567']);
+});
+
+test('a view stays within the run and never gets too narrow', () => {
+  assert.deepEqual(clampView({ from: -50, to: 50 }, 1000), { from: 0, to: 200 });
+  assert.deepEqual(clampView({ from: 900, to: 1400 }, 1000), { from: 500, to: 1000 });
+  assert.deepEqual(clampView({ from: 0, to: 99 }, 50), { from: 0, to: 50 });
+});
+
+test('the instant under the pointer stays put while zooming', () => {
+  const view = zoomAt({ from: 2000, to: 6000 }, 3000, 0.5, 10_000);
+  assert.deepEqual(view, { from: 2500, to: 4500 });
+  assert.equal((3000 - view.from) / (view.to - view.from), 0.25);
+  assert.deepEqual(zoomAt({ from: 0, to: 10_000 }, 3000, 2, 10_000), { from: 0, to: 10_000 });
+});
+
+test('panning moves by shares of the view and stops at the ends', () => {
+  assert.deepEqual(panBy({ from: 2000, to: 4000 }, 0.5, 10_000), { from: 3000, to: 5000 });
+  assert.deepEqual(panBy({ from: 2000, to: 4000 }, -5, 10_000), { from: 0, to: 2000 });
+  assert.deepEqual(withMargin({ from: 2000, to: 4000 }, 10_000), { from: 1900, to: 4100 });
+});
+
+test('the address says the same after writing and reading it', () => {
+  const place = { view: { from: 5, to: 900 }, selection: { from: 10, to: 20 }, hidden: ['sleep', 'unknown'], lane: 'w&=#1' };
+  assert.deepEqual(parseHash(formatHash(place)), place);
+  assert.equal(formatHash({ view: null, selection: null, hidden: [], lane: '' }), '');
+});
+
+test('an address that makes no sense says nothing', () => {
+  assert.deepEqual(parseHash('#t=9-3&s=x&hide=&<script>'), { view: null, selection: null, hidden: [], lane: '' });
+});
+
+const ROWS = [{ n: 'w10', x: 2 }, { n: 'w9', x: null }, { n: 'w1', x: 7 }];
+
+test('rows sort by number, by name as people count, and what is missing comes last', () => {
+  const names = (key, direction) => sortRows(ROWS, key, direction).map((row) => row.n);
+  assert.deepEqual(names('x', 1), ['w10', 'w1', 'w9']);
+  assert.deepEqual(names('x', -1), ['w1', 'w10', 'w9']);
+  assert.deepEqual(names('n', 1), ['w1', 'w9', 'w10']);
+  assert.deepEqual(ROWS.map((row) => row.n), ['w10', 'w9', 'w1']);
+});
+
+test('a filter looks at text only', () => {
+  assert.deepEqual(filterRows(ROWS, ' W1 ').map((row) => row.n), ['w10', 'w1']);
+  assert.equal(filterRows(ROWS, '').length, 3);
+});
+
+test('CSV holds seconds as numbers', () => {
+  const columns = [{ key: 'n', type: 'text' }, { key: 'x', type: 'duration' }];
+  assert.deepEqual(csvRows(columns, ROWS), [['n', 'x_s'], ['w10', 2e-9], ['w9', ''], ['w1', 7e-9]]);
+});
+
+const THREADS = [
+  { name: 'main', tid: 1, start: 0, end: 100, ended: false, target: '' },
+  { name: 'w2', tid: 2, start: 10, end: 20, ended: true, target: 'f' },
+  { name: 'w10', tid: 3, start: 50, end: 100, ended: false, target: 'f' },
+];
+const totalsOf = (...pairs) => { const t = new Float64Array(SUMS); for (const [s, ns] of pairs) t[s] = ns; return t; };
+const TOTALS = [totalsOf([0, 40], [2, 60]), totalsOf([5, 10]), totalsOf([1, 50])];
+const IDS = ['running', 'native', 'gil_wait', 'lock_wait', 'io_wait', 'sleep', 'blocked', 'stalled', 'preempted', 'unknown'];
+
+test('threads that did not live in the range are left out', () => {
+  const rows = threadRows(THREADS, TOTALS, IDS, { from: 30, to: 60 });
+  assert.deepEqual(rows.map((row) => [row.thread, row.lifetime]), [['main', 30], ['w10', 10]]);
+});
+
+test('lanes come in the order asked for', () => {
+  const order = (by) => laneOrder(by, THREADS, TOTALS, IDS);
+  assert.deepEqual(order('start'), [0, 1, 2]);
+  assert.deepEqual(order('run'), [2, 0, 1]);
+  assert.deepEqual(order('gil_wait'), [0, 1, 2]);
+  assert.deepEqual(order('wait'), [0, 1, 2]);
+  assert.deepEqual(order('name'), [0, 1, 2]);
+});
+
+test('many lanes are lower than few', () => {
+  assert.ok(rowFor(4).height > rowFor(40).height && rowFor(40).height > rowFor(400).height);
+});
+
+const CONFIG = { cores: 2, threads: THREADS, states: IDS.map((id) => ({ id, label: id })) };
+const THEME = { ink: '#000000', muted: '#555555', rule: '#eeeeee', page: '#ffffff', states: IDS.map(() => '#123456') };
+
+test('bars show every state that occurs, and names as text', () => {
+  const hostile = { ...CONFIG, threads: [{ ...THREADS[0], name: '<img src=x>' }, ...THREADS.slice(1)] };
+  const { data, layout } = stateFigure(hostile, TOTALS, { order: [0, 1, 2], hidden: new Set([5]), width: 900 }, THEME);
+  assert.deepEqual(data.map((trace) => [trace.name, trace.visible]), [['running', true], ['native', true], ['gil_wait', true], ['sleep', false]]);
+  assert.ok(!JSON.stringify({ data, layout }).includes('<img'));
+});
+
+test('many threads share a bar, and it says so', () => {
+  const totals = Array.from({ length: 100 }, () => totalsOf([0, 5]));
+  const { single, rest } = barLanes(totals, totals.map((_, i) => i));
+  assert.equal(single.length + rest.length, 100);
+  const config = { ...CONFIG, threads: totals.map((_, i) => ({ name: `w${i}` })) };
+  const { layout } = stateFigure(config, totals, { order: totals.map((_, i) => i), hidden: new Set(), width: 900 }, THEME);
+  assert.ok(JSON.stringify(layout).includes('60 more threads'));
+});
+
+test('threads over time add up to those alive', () => {
+  const slices = new Float64Array(2 * SUMS);
+  slices[0] = 10; slices[2] = 20; slices[SUMS] = 10;
+  const { data } = utilisationFigure(CONFIG, slices, { range: { from: 0, to: 20 }, hidden: new Set() }, THEME);
+  assert.deepEqual(data.map((trace) => trace.y), [[1, 1], [2, 0]]);
+});
+
+test('bins of a histogram hold every value', () => {
+  const bins = logBins(Float64Array.from([1, 99, 100, 101, 5e6, 5e6]), 4);
+  assert.equal(bins.reduce((sum, bin) => sum + bin.count, 0), 6);
+  assert.ok(bins.some((bin) => bin.from <= 5e6 && bin.to > 5e6 && bin.count === 2));
+});
+
+test('a cell is painted by share, from the bottom', () => {
+  const pixels = new Uint32Array(10);
+  const paint = { rgba: Uint32Array.from(IDS, (_, s) => s + 1), stripe: Uint32Array.from(IDS, () => 99) };
+  const cells = totalsOf([0, 30], [2, 50]);
+  paintCells(pixels, { width: 1, height: 10, top: 0 }, cells, { cellNs: 100, hidden: new Set(), striped: new Uint8Array(10), paint });
+  assert.deepEqual([...pixels], [0, 0, 3, 3, 3, 3, 3, 1, 1, 1]);
+});
+
+test('a hidden state leaves its room empty', () => {
+  const pixels = new Uint32Array(4);
+  const paint = { rgba: Uint32Array.from(IDS, (_, s) => s + 1), stripe: Uint32Array.from(IDS, () => 99) };
+  paintCells(pixels, { width: 1, height: 4, top: 0 }, totalsOf([0, 50], [2, 50]), { cellNs: 100, hidden: new Set([0]), striped: new Uint8Array(10), paint });
+  assert.deepEqual([...pixels], [3, 3, 0, 0]);
+});
+
+test('colours', () => {
+  assert.deepEqual(rgbOf('#0a0b0c'), [10, 11, 12]);
+  assert.equal(pixelOf([1, 2, 3]), 0xff030201);
+  assert.deepEqual(mix([0, 0, 0], [100, 200, 50], 0.5), [50, 100, 25]);
+  assert.equal(inkOn('#ffffff'), '#111418');
+  assert.equal(inkOn('#3b35b0'), '#ffffff');
+});
+
+test('a missing value is a dash', () => {
+  assert.deepEqual([null, '', 0].map((value) => cellText({ type: 'duration' }, value)), ['–', '–', '0']);
+});

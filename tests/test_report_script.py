@@ -1,0 +1,176 @@
+"""The page's script against slow twins in Python, run by node."""
+
+from __future__ import annotations
+
+import json
+import shutil
+import subprocess
+from importlib import resources
+from pathlib import Path
+
+import numpy as np
+import pytest
+from timelines import synthetic, timeline
+
+from gtrace.model import WAIT_STATES, State
+from gtrace.report.columns import pack
+from gtrace.report.page import SCRIPTS
+
+NODE = shutil.which("node")
+pytestmark = pytest.mark.skipif(
+    NODE is None, reason="node is not installed; the browser tests cover the page"
+)
+HERE = Path(__file__).parent / "browser"
+STATES = [state.value for state in State]
+CELLS = 37
+
+
+@pytest.fixture(scope="module")
+def modules(tmp_path_factory):
+    """The page's modules as node wants them: in a folder that says they are modules."""
+    folder = tmp_path_factory.mktemp("script")
+    (folder / "package.json").write_text('{"type": "module"}')
+    for name in SCRIPTS:
+        (folder / name).write_text((resources.files("gtrace.report") / name).read_text("utf-8"))
+    for source in HERE.glob("*.js"):
+        (folder / source.name).write_text(source.read_text("utf-8"))
+    return folder
+
+
+def node(folder, *arguments, text=""):
+    found = subprocess.run(
+        [NODE, *arguments], input=text, capture_output=True, text=True, cwd=folder, check=False, timeout=120
+    )
+    assert found.returncode == 0, found.stdout[-3000:] + found.stderr[-3000:]
+    return found.stdout
+
+
+def test_pure_functions_do_what_they_say(modules):
+    node(modules, "--test", "pure.test.js")
+
+
+def ask(modules, known, ranges):
+    packed = pack(known)
+    question = {
+        "header": packed.header,
+        "blob": packed.blob,
+        "ranges": ranges,
+        "cells": CELLS,
+        "states": STATES,
+        "names": known.threads["name"].tolist(),
+        "waits": [STATES.index(state.value) for state in WAIT_STATES],
+    }
+    return json.loads(node(modules, "probe.js", text=json.dumps(question)))
+
+
+def clipped(known, start, end):
+    """The intervals cut to a range, with what is left of them as ``ns``."""
+    intervals = known.intervals
+    ns = intervals["end_ns"].clip(upper=end) - intervals["start_ns"].clip(lower=start)
+    return intervals.assign(ns=ns)[ns > 0]
+
+
+def ranges_of(known):
+    duration = int(known.run.duration)
+    random = np.random.default_rng(7)
+    return [[0, duration], *(sorted(map(int, random.integers(0, duration, 2))) for _ in range(6))]
+
+
+KNOWN = [synthetic(4_000, 5, seed=11), synthetic(900, 40, seed=12)]
+
+
+@pytest.mark.parametrize("known", KNOWN, ids=["few threads", "many threads"])
+def test_time_per_state_in_any_range_is_what_the_table_says(modules, known):
+    ranges = ranges_of(known)
+    for (start, end), answer in zip(ranges, ask(modules, known, ranges), strict=True):
+        rows = clipped(known, start, end)
+        table = rows.pivot_table(index="lane", columns="state", values="ns", aggfunc="sum", observed=False)
+        table = table.reindex(index=range(len(known.threads)), columns=STATES).fillna(0)
+        assert np.array_equal(np.array(answer["totals"])[:, : len(STATES)], table.to_numpy())
+
+
+@pytest.mark.parametrize("known", KNOWN, ids=["few threads", "many threads"])
+def test_the_cells_of_a_lane_add_up_to_its_totals(modules, known):
+    ranges = ranges_of(known)
+    for (start, end), answer in zip(ranges, ask(modules, known, ranges), strict=True):
+        totals, cells = np.array(answer["totals"])[:, : len(STATES)], np.array(answer["cells"])
+        assert np.allclose(cells.sum(axis=1), totals, atol=1)
+        assert (cells >= -1e-3).all()
+        assert (cells.sum(axis=2) <= (end - start) / CELLS + 1e-3).all()
+
+
+def test_waits_of_a_range_are_those_of_the_table(modules):
+    known = KNOWN[0]
+    ranges = ranges_of(known)
+    keys = ["lane", "state", "reason", "function", "caller"]
+    for (start, end), answer in zip(ranges, ask(modules, known, ranges), strict=True):
+        rows = clipped(known, start, end)
+        rows = rows[rows["state"].isin([state.value for state in WAIT_STATES])]
+        table = rows.groupby(keys, observed=True)["ns"].agg(["sum", "count", "max"])
+        found = {
+            tuple(row[key] for key in keys): (row["total"], row["count"], row["longest"])
+            for row in answer["waits"]
+        }
+        assert found == {
+            key: tuple(row) for key, row in zip(table.index, table.to_numpy().tolist(), strict=True)
+        }
+        totals = [row["total"] for row in answer["waits"]]
+        assert totals == sorted(totals, reverse=True)
+
+
+def slow_blame(known, start, end):
+    rows = clipped(known, start, end)
+    rows = rows.assign(a=rows["start_ns"].clip(lower=start), b=rows["end_ns"].clip(upper=end))
+    holds = rows[rows["gil"] == "holds"].to_dict("records")
+    found: dict[tuple[int, int, str], int] = {}
+    for wait in rows[rows["gil"] == "waits"].to_dict("records"):
+        for hold in holds:
+            ns = min(wait["b"], hold["b"]) - max(wait["a"], hold["a"])
+            if ns > 0:
+                key = (wait["lane"], hold["lane"], hold["function"])
+                found[key] = found.get(key, 0) + ns
+    return found
+
+
+def test_blame_is_the_overlap_of_waits_and_holds(modules):
+    known = synthetic(400, 6, seed=3)
+    functions = pack(known).header["functions"]
+    ranges = ranges_of(known)
+    for (start, end), answer in zip(ranges, ask(modules, known, ranges), strict=True):
+        found = {(b["waiter"], b["holder"], functions[b["fn"]]): b["ns"] for b in answer["blame"]}
+        assert found == slow_blame(known, start, end)
+
+
+def test_every_wait_for_the_gil_is_blamed_on_someone(modules):
+    known = KNOWN[0]
+    (answer,) = ask(modules, known, [[0, int(known.run.duration)]])
+    waited = clipped(known, 0, int(known.run.duration)).query("gil == 'waits'")["ns"].sum()
+    assert sum(blame["ns"] for blame in answer["blame"]) == waited
+
+
+def test_holds_that_touch_are_one_hold_and_changes_of_holder_are_counted(modules):
+    known = timeline("""
+    main  0-10   running f
+    main  10-30  stalled g
+    main  30-60  gil_wait g <- w1
+    main  60-70  running f
+    w1    0-30   gil_wait h <- main
+    w1    30-60  running h
+    w1    60-70  sleep
+    """)
+    whole, part = ask(modules, known, [[0, 70_000_000], [20_000_000, 40_000_000]])
+    assert whole["holds"] == {"held": 70e6, "count": 3, "handoffs": 2}
+    assert [(hold["lane"], hold["ns"]) for hold in whole["longest"]] == [(0, 30e6), (1, 30e6), (0, 10e6)]
+    assert part["holds"] == {"held": 20e6, "count": 2, "handoffs": 1}
+    assert whole["lengths"] == [30e6, 30e6, 10e6]
+
+
+def test_the_interval_at_an_instant_is_found(modules):
+    known = KNOWN[0]
+    ranges = ranges_of(known)
+    lanes = known.intervals.groupby("lane")
+    offset = lanes.size().cumsum().shift(fill_value=0)
+    for (start, _), answer in zip(ranges, ask(modules, known, ranges), strict=True):
+        for lane, rows in lanes:
+            place = int(np.searchsorted(rows["start_ns"].to_numpy(), start, side="right")) - 1
+            assert answer["first"][lane] == offset[lane] + max(place, 0)
