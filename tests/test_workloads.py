@@ -151,6 +151,7 @@ def test_cpu_bound_threads_take_turns_and_never_sleep() -> None:
         assert counter.seconds("sleep", "io_wait", "native") == 0
         assert counter.seconds("running") > 0
         assert counter.share("running", "gil_wait", "preempted", "unknown") > 0.9
+    assert max(c.row["start_s"] for c in counters) < min(c.row["end_s"] for c in counters)
     assert_takes_turns(recorded, counters)
     assert_joins(recorded)
 

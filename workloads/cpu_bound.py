@@ -10,7 +10,10 @@ however many threads there are; on a free-threaded interpreter as many as there 
 from __future__ import annotations
 
 import argparse
+import itertools
 import threading
+
+BLOCK = 1_000
 
 
 def is_prime(number):
@@ -28,6 +31,12 @@ def count_primes(numbers, counts):
     counts[threading.current_thread().name] = sum(1 for number in numbers if is_prime(number))
 
 
+def share(limit, part, parts):
+    """Every ``parts``-th block of the numbers, so that all parts are equally hard."""
+    starts = range(part * BLOCK, limit, parts * BLOCK)
+    return itertools.chain.from_iterable(range(start, min(start + BLOCK, limit)) for start in starts)
+
+
 def main():
     parser = argparse.ArgumentParser(description="threads that only compute")
     parser.add_argument("--threads", type=int, default=2)
@@ -36,7 +45,7 @@ def main():
     counts = {}
     counters = [
         threading.Thread(
-            target=count_primes, name=f"counter-{i}", args=(range(i, args.limit, args.threads), counts)
+            target=count_primes, name=f"counter-{i}", args=(share(args.limit, i, args.threads), counts)
         )
         for i in range(args.threads)
     ]
