@@ -15,6 +15,7 @@ import pyarrow.parquet as pq
 
 from gtrace.errors import RecordingError, RecordingFormatError
 from gtrace.evidence.calls import SCHEMA, Calls, empty_calls, read_calls
+from gtrace.evidence.gil import GilEvents, read_gil
 from gtrace.evidence.threads import Registry, read_registry
 from gtrace.recorder.folder import FORMAT, META
 
@@ -70,6 +71,7 @@ class Process:
     call_files: tuple[Path, ...] = ()
     gil_file: Path | None = None
     cached: list[Calls] = field(default_factory=list, repr=False)
+    gil_cached: list[GilEvents] = field(default_factory=list, repr=False)
 
     def load_calls(self) -> Calls:
         """Reads the calls of this process, once."""
@@ -77,6 +79,14 @@ class Process:
             parts = [_read_call_file(path) for path in self.call_files]
             self.cached.append(_join(parts))
         return self.cached[0]
+
+    def load_gil(self) -> GilEvents | None:
+        """Reads the agent's evidence of this process, once; None where there is none."""
+        if self.gil_file is None:
+            return None
+        if not self.gil_cached:
+            self.gil_cached.append(read_gil(self.gil_file))
+        return self.gil_cached[0]
 
 
 def load(path: str | Path) -> Recording:

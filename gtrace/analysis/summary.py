@@ -80,10 +80,15 @@ def gil_numbers(timeline: Timeline) -> dict[str, Any]:
         "held_s": held,
         "utilization": held / wall if wall else 0.0,
         "wait_s": waited,
-        "acquisitions": None,
-        "handoffs": None,
-        "forced_releases": None,
+        "acquisitions": _total(timeline.threads["gil_acquisitions"]),
+        "handoffs": timeline.handoffs,
+        "forced_releases": _total(timeline.threads["gil_forced_releases"]),
     }
+
+
+def _total(counts: pd.Series) -> int | None:
+    known = counts[counts >= 0]
+    return int(known.sum()) if len(known) else None
 
 
 def gil_is_exact(timeline: Timeline) -> bool:
@@ -113,7 +118,7 @@ def _threads(timeline: Timeline, states: pd.DataFrame) -> list[dict[str, Any]]:
             "start_s": thread.start_ns / NS_PER_S,
             "end_s": thread.end_ns / NS_PER_S if thread.ended else None,
             "gil_held_s": float(held[lane]) if known else None,
-            "gil_acquisitions": None,
+            "gil_acquisitions": int(thread.gil_acquisitions) if thread.gil_acquisitions >= 0 else None,
             "states_s": {state: float(seconds) for state, seconds in states.loc[lane].items()},
         }
         for lane, thread in zip(timeline.threads.index, timeline.threads.itertuples(), strict=True)

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Final
 import pandas as pd
 
 from gtrace.model import NS_PER_S, Gil, Source, State
+from gtrace.timeline.cells import UNPROVEN
 
 if TYPE_CHECKING:
     import numpy as np
@@ -79,7 +80,7 @@ def _facts(timeline: Timeline) -> Facts:
     state, reason = intervals["state"], intervals["reason"]
     passive = ((state == State.LOCK_WAIT.value) & reason.isin(_PASSIVE)).to_numpy()
     totals = {s: float(seconds[(state == s.value).to_numpy() & ~passive].sum()) for s in State}
-    in_python = (state == State.UNKNOWN.value) & reason.astype(str).str.startswith("calls do not tell")
+    in_python = (state == State.UNKNOWN.value) & (reason == UNPROVEN)
     held = (intervals["gil"] == Gil.HOLDS.value).to_numpy()
     return Facts(
         threads=len(timeline.threads),
@@ -137,24 +138,34 @@ def _single(facts: Facts) -> Verdict | None:
     )
 
 
+def _undecided(facts: Facts) -> Verdict | None:
+    """Without the agent, time in Python code may be a wait for the GIL, or for a lock taken by ``with``."""
+    doubtful = facts.undecided + facts.state[State.GIL_WAIT]
+    if facts.gil_known or facts.free_threaded or doubtful < CONTENDED * facts.active:
+        return None
+    return Verdict(
+        "python_contended",
+        f"Several threads were in Python code at once for {doubtful:.2f} s of their time, and under the GIL only"
+        " one runs at a time. Calls alone do not tell which one, nor waits for the GIL from waits of `with lock:`.",
+        "Record where the agent works to see who held the GIL: `gtrace doctor` says what it needs.",
+        (("in Python code at once", f"{doubtful:.2f} s"),),
+    )
+
+
 def _gil_bound(facts: Facts) -> Verdict | None:
     wait, run = facts.state[State.GIL_WAIT], facts.state[State.RUNNING]
-    wanted = wait + run + facts.undecided
-    if facts.free_threaded or not wanted or wanted < CONTENDED * facts.active:
+    if facts.free_threaded or wait < CONTENDED * (wait + run) or wait + run < CONTENDED * facts.active:
         return None
-    # of the time in Python code that is not told apart, at most one thread at a time can have run
-    blocked = wait + max(facts.undecided - max(facts.wall - run, 0), 0)
-    if blocked < CONTENDED * wanted or facts.held + facts.undecided < MOSTLY * facts.wall:
+    if facts.held < MOSTLY * facts.wall:
         return None
-    least = "at least " if facts.undecided > wait else ""
-    by = f" Longest by {facts.holder}." if facts.holder else ""
+    by = f" It was held longest by {facts.holder}." if facts.holder else ""
     return Verdict(
         "gil_bound",
-        f"The GIL is the limit: of {wanted:.2f} s in which threads wanted to run Python code, they waited"
-        f" {least}{blocked:.2f} s for each other.{by}",
+        f"The GIL is the limit: of {wait + run:.2f} s in which threads wanted to run Python code, they waited"
+        f" {wait:.2f} s for each other.{by}",
         "More threads will not make this faster. Move the hot function to processes, to native code that"
         " releases the GIL, or to a free-threaded interpreter.",
-        (("waited for the GIL", f"{least}{blocked:.2f} s"), ("cores in use", f"{facts.cores_used:.2f}")),
+        (("waited for the GIL", f"{wait:.2f} s"), ("cores in use", f"{facts.cores_used:.2f}")),
     )
 
 
@@ -223,4 +234,4 @@ def _mixed(facts: Facts) -> Verdict:
     )
 
 
-RULES: Final = (_thin, _single, _gil_bound, _lock_bound, _io_bound, _native, _computing)
+RULES: Final = (_thin, _single, _undecided, _gil_bound, _lock_bound, _io_bound, _native, _computing)

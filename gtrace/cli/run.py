@@ -51,6 +51,9 @@ def add_parser(commands: Any) -> None:
     parser.add_argument(
         "--switch-interval", type=_seconds, metavar="S", help="sys.setswitchinterval for the program"
     )
+    parser.add_argument(
+        "--max-size", type=_bytes, default=2 << 30, metavar="BYTES", help="of the GIL evidence (2G)"
+    )
     parser.add_argument("--quiet", action="store_true", help="say nothing but errors")
     parser.add_argument("-m", dest="module", nargs=argparse.REMAINDER, help="run a module as a script")
     parser.add_argument("-c", dest="code", nargs=argparse.REMAINDER, help="run code given as text")
@@ -63,6 +66,13 @@ def _seconds(text: str) -> float:
     if not (math.isfinite(value) and value > 0):
         raise argparse.ArgumentTypeError(f"not a time in seconds: {text}")
     return value
+
+
+def _bytes(text: str) -> int:
+    found = re.fullmatch(r"(\d+)([KMGT]?)i?B?", text, re.IGNORECASE)
+    if not found:
+        raise argparse.ArgumentTypeError(f"not a size, such as 500M or 2G: {text}")
+    return int(found[1]) << (10 * " KMGT".index(found[2].upper() or " "))
 
 
 def run(arguments: argparse.Namespace) -> int:
@@ -122,7 +132,9 @@ def _record(program: Program, path: Path, arguments: argparse.Namespace) -> Outc
         "started": {"monotonic_ns": monotonic_ns(), "wall_ns": time_ns()},
     }
     create(path, meta)
-    options = LaunchOptions(str(path), arguments.python, not arguments.light, arguments.switch_interval)
+    options = LaunchOptions(
+        str(path), arguments.python, not arguments.light, arguments.switch_interval, arguments.max_size
+    )
     outcome = run_program(list(program.arguments), options)
     meta |= {
         "pid": outcome.pid,

@@ -14,14 +14,17 @@ TERMINATIONS: Final = (signal.SIGTERM, signal.SIGHUP)
 """Signals sent to ask a program to end; unlike SIGKILL they leave time to save."""
 
 
-def install(save: Callable[[], None], resume: Callable[[], None]) -> None:
-    """Calls ``save`` before ``os._exit``, ``exec`` and death by SIGTERM or SIGHUP.
+def install(
+    save: Callable[[], None], save_before_exec: Callable[[], None], resume: Callable[[], None]
+) -> None:
+    """Calls ``save`` before ``os._exit`` and death by SIGTERM or SIGHUP.
 
-    ``resume`` is called where the program goes on after all, because ``exec`` failed.
+    ``save_before_exec`` is called before ``exec``, and ``resume`` where the program goes on after
+    all, because ``exec`` failed.
     """
     _before_exit(save)
     for name in ("execv", "execve"):
-        _before_exec(name, save, resume)
+        _before_exec(name, save_before_exec, resume)
     for number in TERMINATIONS:
         if signal.getsignal(number) is signal.SIG_DFL:
             signal.signal(number, _saving_death(save))

@@ -10,6 +10,7 @@ from dataclasses import dataclass
 from time import monotonic_ns
 from typing import Final
 
+import gtrace
 from gtrace.errors import LaunchError
 
 STARTUP: Final = os.path.join(os.path.dirname(os.path.abspath(__file__)), "startup")
@@ -37,6 +38,8 @@ class LaunchOptions:
     python: str
     calls: bool = True
     switch_interval_s: float | None = None
+    max_bytes: int = 2 << 30
+    """How large the agent's file of one process may grow."""
 
 
 @dataclass(frozen=True)
@@ -81,10 +84,12 @@ def _environment(options: LaunchOptions) -> dict[str, str]:
     launch = {
         "recording": os.path.abspath(options.recording),
         "root": ROOT,
+        "version": gtrace.__version__,
         "pythonpath": before,
         "calls": options.calls,
         "entries": buffer_entries(),
         "switch_interval": options.switch_interval_s,
+        "max_bytes": options.max_bytes,
     }
     path = STARTUP if not before else STARTUP + os.pathsep + before
     return {**os.environ, "PYTHONPATH": path, "GTRACE_LAUNCH": json.dumps(launch)}

@@ -11,7 +11,7 @@ import threading
 from time import monotonic_ns, time_ns
 from typing import Any, Final
 
-from gtrace.recorder import exits
+from gtrace.recorder import agent, exits
 from gtrace.recorder.folder import FAILED
 from gtrace.recorder.journal import Journal
 from gtrace.recorder.threads import Registry
@@ -51,15 +51,17 @@ class Session:
 
             self._calls = CallRecorder(self._folder, launch["entries"])
         self._registry = Registry(self._journal, self._begin_raw_thread)
+        self._agent = "none: not started"
 
     def start(self) -> None:
         if self._launch["switch_interval"] is not None:
             sys.setswitchinterval(self._launch["switch_interval"])
         # registered first, so that it runs last: the program's own exit functions are recorded
         atexit.register(self.save)
-        exits.install(self.save, self._resume)
+        exits.install(self.save, self._save_before_exec, self._resume)
         os.register_at_fork(before=self._before_fork, after_in_child=self._after_fork)
         missing = self._registry.install(self._end_of_thread)
+        self._agent = self._start_agent()
         self._describe_process()
         if missing:
             self._journal.append("note", text=f"threading has no hook at {', '.join(missing)} here")
@@ -74,6 +76,7 @@ class Session:
         self._saved = True
         _ignore_interrupts()
         ended = monotonic_ns()
+        agent.stop()
         if self._calls is not None:
             if self._calls.is_replaced():
                 self._journal.append("profiler_replaced", tid=threading.get_native_id())
@@ -86,11 +89,23 @@ class Session:
             switch_interval=sys.getswitchinterval(),
         )
 
+    def _save_before_exec(self) -> None:
+        """Saves the calls; the agent's file is on disk already, and its end need not be said."""
+        if self._calls is not None and not self._saved:
+            self._calls.save()
+
     def _resume(self) -> None:
-        """The program lives on after ``save``: its exec failed."""
-        self._saved = False
+        """The program lives on: its exec failed."""
         if self._calls is not None:
             self._calls.start()
+
+    def _start_agent(self) -> str:
+        """Starts the GIL evidence of this process; gives its quality, or why there is none."""
+        path = os.path.join(self._folder, f"gil.{os.getpid()}.bin")
+        try:
+            return agent.start(path, max_bytes=self._launch["max_bytes"])
+        except agent.AgentUnavailable as reason:
+            return f"none: {reason}"
 
     def _new_journal(self) -> Journal:
         return Journal(os.path.join(self._folder, f"threads.{os.getpid()}.jsonl"))
@@ -113,6 +128,7 @@ class Session:
             platform=platform.platform(),
             viztracer=None if self._calls is None else self._calls.version,
             entries=self._launch["entries"],
+            agent=self._agent,
         )
 
     def _before_fork(self) -> None:
@@ -122,6 +138,7 @@ class Session:
         self._forked_from = self._forking
         self._saved = False
         self._journal = self._new_journal()
+        self._agent = self._start_agent()
         self._describe_process()
         self._registry.move_to(self._journal)
         if self._calls is not None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import dataclass
 from typing import TYPE_CHECKING, Final
 
 import numpy as np
@@ -10,16 +11,17 @@ import pandas as pd
 from gtrace.evidence.calls import OPEN
 from gtrace.model import NS_PER_S, Evidence, State
 from gtrace.timeline.facts import Clock, describe_run, read_clock
-from gtrace.timeline.fold import Situation, fold_calls
+from gtrace.timeline.fold import Situation, fold
+from gtrace.timeline.gil import GilHistory, gil_history
 from gtrace.timeline.kinds import Names, find_kinds
-from gtrace.timeline.lanes import Lanes, find_lanes
-from gtrace.timeline.nesting import nest
-from gtrace.timeline.steps import Axis, make_steps
+from gtrace.timeline.lanes import FOREIGN, Lanes, find_lanes
+from gtrace.timeline.nesting import NO_CALL, UNRECORDED, nest
+from gtrace.timeline.steps import Axis, Steps, make_steps
 from gtrace.timeline.timeline import INTERVAL_COLUMNS, Timeline
 
 if TYPE_CHECKING:
     from gtrace.recording import Process, Recording
-    from gtrace.timeline.steps import Ints, Steps
+    from gtrace.timeline.steps import Ints
 
 _CATEGORIES: Final = ("thread", "function", "reason", "caller")
 
@@ -30,26 +32,63 @@ def build_timeline(recording: Recording) -> Timeline:
     What the evidence does not tell is ``unknown``; what is missing is in ``run.notes``.
     """
     clock = read_clock(recording)
-    threads, intervals, joins, known_from, first = [], [], [], 0, 0
-    for process in recording.processes:
-        lanes = find_lanes(process, clock.zero, clock.end_of(process.pid))
-        if not lanes.records:
-            continue
-        known = _known_from(process, clock)
-        folded = _fold_process(process, lanes, clock, known)
-        joined = _joins(process, clock)
-        intervals.append(_named(_joined(folded, joined, lanes), lanes, first))
-        threads.append(lanes.frame())
-        joins.append(joined)
-        known_from = max(known_from, known)
-        first += len(lanes.records)
+    parts = [
+        part for process in recording.processes if (part := _build_process(process, clock)) is not None
+    ]
+    firsts = np.cumsum([0, *(len(part.threads) for part in parts)])
+    intervals = [
+        part.intervals.assign(lane=part.intervals["lane"] + first)
+        for part, first in zip(parts, firsts[:-1], strict=True)
+    ]
+    known_from = max((part.known_from for part in parts), default=0)
+    seen = [part.handoffs for part in parts if part.handoffs is not None]
     return Timeline(
         run=describe_run(recording, clock, known_from),
-        threads=pd.concat(threads, ignore_index=True) if threads else _no_threads(),
+        threads=pd.concat([p.threads for p in parts], ignore_index=True) if parts else _no_threads(),
         intervals=_together(intervals),
         calls_known_from=known_from,
-        joins=pd.concat(joins, ignore_index=True) if joins else pd.DataFrame(),
+        joins=pd.concat([p.joins for p in parts], ignore_index=True) if parts else pd.DataFrame(),
+        handoffs=sum(seen) if seen else None,
     )
+
+
+@dataclass(frozen=True)
+class _Part:
+    """The timeline of one process, its lanes counted from 0."""
+
+    threads: pd.DataFrame
+    intervals: pd.DataFrame
+    joins: pd.DataFrame
+    known_from: int
+    handoffs: int | None
+
+
+def _build_process(process: Process, clock: Clock) -> _Part | None:
+    lanes = find_lanes(process, clock.zero, clock.end_of(process.pid))
+    if not lanes.records:
+        return None
+    evidence = process.load_gil()
+    gil = None if evidence is None else gil_history(lanes, evidence, clock.zero)
+    known_from = _known_from(process, clock)
+    joins = _joins(process, clock)
+    folded = _joined(fold(_situation(process, lanes, clock, gil)), joins, lanes)
+    exact = gil is not None and gil.turns is not None
+    counts = {
+        "gil_acquisitions": gil.acquisitions if gil is not None and exact else -1,
+        "gil_forced_releases": gil.forced_releases if gil is not None and exact else -1,
+    }
+    named = _named(folded, lanes).assign(lock=_lock_addresses(folded, gil, process))
+    handoffs = gil.handoffs if gil is not None and exact else None
+    return _Part(lanes.frame().assign(**counts), named, joins, known_from, handoffs)
+
+
+def _lock_addresses(folded: pd.DataFrame, gil: GilHistory | None, process: Process) -> Ints:
+    """The address that names the lock waited for; from 3.14 on it would be the thread's own, and is 0."""
+    version = tuple(int(n) for n in process.registry.process.get("python", "0").split(".")[:2] if n.isdigit())
+    if gil is None or gil.waits.empty or version >= (3, 14):
+        return np.zeros(len(folded), dtype=np.int64)
+    lock = folded["lock"].to_numpy()
+    return np.where(lock >= 0, gil.waits["address"].to_numpy()[np.maximum(lock, 0)], 0)
 
 
 def _known_from(process: Process, clock: Clock) -> int:
@@ -61,31 +100,39 @@ def _known_from(process: Process, clock: Clock) -> int:
     return max(int(table["end_ns"].iloc[0]) - clock.zero, 0)
 
 
-def _fold_process(process: Process, lanes: Lanes, clock: Clock, known_from: int) -> pd.DataFrame:
+def _situation(process: Process, lanes: Lanes, clock: Clock, gil: GilHistory | None) -> Situation:
     table = process.load_calls().table
     end = np.where(table["end_ns"] == OPEN, clock.end_of(process.pid), table["end_ns"]) - clock.zero
     start = table["start_ns"].to_numpy() - clock.zero
     tids = table["tid"].to_numpy()
-    forked_from = process.registry.process.get("forked_from", -1)
     # viztracer asks for a native id once a thread, and a fork gives the thread another
-    tids = np.where(tids == forked_from, process.pid, tids)
+    tids = np.where(tids == process.registry.process.get("forked_from", -1), process.pid, tids)
     lane = lanes.of(tids, end)
     seen = lane >= 0
-    names = Names.of(list(table["name"].cat.categories))
-    axis = lanes.axis
-    nesting = nest(axis, lane[seen], start[seen], end[seen])
-    name = table["name"].cat.codes.to_numpy().astype(np.int64)[seen]
-    kinds = find_kinds(names, name, (end - start)[seen], nesting.parents)
+    lane, start, end = lane[seen], start[seen], end[seen]
+    nesting = nest(lanes.axis, lane, start, end)
     returned = (table["end_ns"] != OPEN).to_numpy()[seen]
-    situation = Situation(
-        axis,
-        nesting.innermost,
-        kinds,
-        _known(lanes, known_from, _last_return(lanes, lane[seen], np.where(returned, end[seen], 0))),
-        int(process.registry.process.get("switch_interval", 0.005) * NS_PER_S),
-        not process.registry.process.get("gil_enabled", True),
+    return Situation(
+        axis=lanes.axis,
+        innermost=_without_foreign(nesting.innermost, lanes),
+        kinds=find_kinds(
+            Names.of(list(table["name"].cat.categories)),
+            table["name"].cat.codes.to_numpy().astype(np.int64)[seen],
+            end - start,
+            nesting.parents,
+        ),
+        known=_known(lanes, _known_from(process, clock), _last_return(lanes, lane, np.where(returned, end, 0))),
+        switch_interval_ns=int(process.registry.process.get("switch_interval", 0.005) * NS_PER_S),
+        free_threaded=not process.registry.process.get("gil_enabled", True),
+        gil=gil,
     )
-    return fold_calls(situation)
+
+
+def _without_foreign(innermost: Steps, lanes: Lanes) -> Steps:
+    """A thread of C code is in C code between its calls, not in a Python function of an earlier time."""
+    foreign = np.array([record.key == FOREIGN for record in lanes.records], dtype=bool)
+    outside = (innermost.values == UNRECORDED) & foreign[lanes.axis.lanes(innermost.keys) % len(foreign)]
+    return Steps(innermost.keys, np.where(outside, NO_CALL, innermost.values))
 
 
 def _last_return(lanes: Lanes, lane: Ints, end: Ints) -> Ints:
@@ -145,8 +192,8 @@ def _joined(folded: pd.DataFrame, joins: pd.DataFrame, lanes: Lanes) -> pd.DataF
     return folded
 
 
-def _named(folded: pd.DataFrame, lanes: Lanes, first: int) -> pd.DataFrame:
-    """Adds process, native ids and thread names; lanes are counted over all processes."""
+def _named(folded: pd.DataFrame, lanes: Lanes) -> pd.DataFrame:
+    """Adds process, native ids and thread names."""
     tids = np.array([record.tid for record in lanes.records], dtype=np.int64)
     names = lanes.frame()["name"].astype("category")
     lane = folded["lane"].to_numpy()
@@ -156,7 +203,6 @@ def _named(folded: pd.DataFrame, lanes: Lanes, first: int) -> pd.DataFrame:
         tid=tids[lane],
         thread=pd.Categorical.from_codes(names.cat.codes.to_numpy()[lane], dtype=names.dtype),
         blocker_tid=np.where(blocker >= 0, tids[blocker], -1),
-        lane=lane + first,
     )
 
 

@@ -87,7 +87,7 @@ def describe_run(recording: Recording, clock: Clock, calls_known_from: int) -> R
 def _evidence(recording: Recording) -> dict[str, str]:
     return {
         Source.CALLS.value: _calls_evidence(recording),
-        Source.GIL.value: "none: this version of gtrace does not record it",
+        Source.GIL.value: _gil_evidence(recording),
         Source.SCHEDULER.value: "none: this version of gtrace does not record it",
         Source.THREADS.value: _threads_evidence(recording),
     }
@@ -104,6 +104,14 @@ def _calls_evidence(recording: Recording) -> str:
     return "none: the program ended before its calls could be saved"
 
 
+def _gil_evidence(recording: Recording) -> str:
+    main = recording.processes[0] if recording.processes else None
+    evidence = None if main is None else main.load_gil()
+    if main is not None and evidence is not None:
+        return evidence.level if evidence.level == "exact" else f"none: {evidence.level}"
+    return "none: not recorded" if main is None else str(main.registry.process.get("agent", "none: not recorded"))
+
+
 def _threads_evidence(recording: Recording) -> str:
     if any(process.registry.threads for process in recording.processes):
         return "exact"
@@ -115,7 +123,13 @@ def _lost(recording: Recording) -> dict[str, int]:
     threads = sum(
         p.registry.damaged + (p.registry.stop or {}).get("journal_lost", 0) for p in recording.processes
     )
-    return {Source.CALLS.value: calls, Source.GIL.value: 0, Source.SCHEDULER.value: 0, Source.THREADS.value: threads}
+    gil = sum(e.lost for p in recording.processes if (e := p.load_gil()) is not None)
+    return {
+        Source.CALLS.value: calls,
+        Source.GIL.value: gil,
+        Source.SCHEDULER.value: 0,
+        Source.THREADS.value: threads,
+    }
 
 
 def _notes(recording: Recording, calls_known_from: int) -> list[str]:
@@ -127,6 +141,8 @@ def _notes(recording: Recording, calls_known_from: int) -> list[str]:
         )
     for process in recording.processes:
         notes += process.registry.notes
+        evidence = process.load_gil()
+        notes += () if evidence is None else evidence.damage
         replaced = [t.name or str(t.tid) for t in process.registry.threads if t.profiler_replaced]
         if replaced:
             notes.append(

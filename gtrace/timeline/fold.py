@@ -8,29 +8,35 @@ from typing import TYPE_CHECKING, Final
 import numpy as np
 import pandas as pd
 
-from gtrace.model import Evidence, Gil, State
-from gtrace.timeline.interleaving import Need, Turn, blockers, infer_holders, turns
-from gtrace.timeline.kinds import STATE_CODES
+from gtrace.model import Evidence, State
+from gtrace.timeline.cells import EVIDENCE_CODES, LOCK, REASONS, STATE_CODES, UNPROVEN, Need, Turn, cell_table
+from gtrace.timeline.gil import NO_LOCK
+from gtrace.timeline.interleaving import Holders, blockers, infer_holders, turns
 from gtrace.timeline.nesting import NO_CALL
-from gtrace.timeline.steps import OUTSIDE, overlay
+from gtrace.timeline.steps import OUTSIDE, Steps, overlay
 from gtrace.timeline.timeline import EVIDENCE_DTYPE, GIL_DTYPE, STATE_DTYPE
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
 
+    from gtrace.timeline.gil import GilHistory
     from gtrace.timeline.kinds import CallKinds
-    from gtrace.timeline.steps import Axis, Ints, Steps
+    from gtrace.timeline.steps import Axis, Ints
 
-_GIL: Final[dict[Gil | None, int]] = {None: -1, **{gil: code for code, gil in enumerate(Gil)}}
-UNPROVEN: Final = "calls do not tell who had the GIL"
-AWAY_UNKNOWN: Final = "a C call let the GIL go"
-NO_CALLS: Final = "no call recorded"
-_OWN_REASONS: Final = ("", "gil", UNPROVEN, AWAY_UNKNOWN, NO_CALLS)
+_TABLE: Final = cell_table()
+TIMERS: Final = ("event", "condition")
+"""A wait of this kind that ran out was a sleep: nobody was to let it go."""
+HIDDEN_WAIT_TURNS: Final = 2
+"""After so many rounds of everybody's turn a thread without a turn does not wait for the GIL alone."""
 
 
 @dataclass(frozen=True)
 class Situation:
-    """What the fold of one process starts from. ``known`` is 1 where calls are complete, else 0."""
+    """What the fold of one process starts from.
+
+    ``known`` is 1 where calls are complete, else 0. ``gil`` is the agent's evidence; its ``turns``
+    are missing where it could see locks only, and all of it where there was no agent.
+    """
 
     axis: Axis
     innermost: Steps
@@ -38,39 +44,12 @@ class Situation:
     known: Steps
     switch_interval_ns: int
     free_threaded: bool
-
-
-@dataclass(frozen=True)
-class _Cell:
-    """State, relation to the GIL, and reason (a number in ``_OWN_REASONS``) of one combination."""
-
-    state: State
-    gil: Gil | None
-    reason: int = 0
-
-
-_TABLE: Final[dict[tuple[Need, Turn], _Cell]] = {
-    (Need.PYTHON, Turn.OWN): _Cell(State.RUNNING, Gil.HOLDS),
-    (Need.PYTHON, Turn.OTHER): _Cell(State.GIL_WAIT, Gil.WAITS, 1),
-    (Need.PYTHON, Turn.UNPROVEN): _Cell(State.UNKNOWN, None, 2),
-    (Need.PYTHON, Turn.FREE): _Cell(State.UNKNOWN, None, 2),
-    (Need.C_CALL, Turn.OWN): _Cell(State.RUNNING, Gil.HOLDS),
-    (Need.C_CALL, Turn.OTHER): _Cell(State.UNKNOWN, None, 3),
-    (Need.C_CALL, Turn.UNPROVEN): _Cell(State.UNKNOWN, None, 2),
-    (Need.C_CALL, Turn.FREE): _Cell(State.UNKNOWN, None, 2),
-    # a call that is away says its state itself; only its relation to the GIL stands here
-    **{(Need.AWAY, turn): _Cell(State.UNKNOWN, Gil.AWAY) for turn in Turn},
-    **{(Need.NONE, turn): _Cell(State.UNKNOWN, None, 4) for turn in Turn},
-}
-_FREE_THREADED: Final[dict[tuple[Need, Turn], _Cell]] = {
-    key: _Cell(State.RUNNING, None) if key[0] in (Need.PYTHON, Need.C_CALL) else _Cell(c.state, None, c.reason)
-    for key, c in _TABLE.items()
-}
+    gil: GilHistory | None = None
 
 
 @dataclass(frozen=True)
 class _Rows:
-    """Stretches of one lane in which nothing changes, before equal neighbours are joined."""
+    """Stretches of one lane in which nothing changes, before equal neighbours are joined; all codes."""
 
     lane: Ints
     start: Ints
@@ -78,69 +57,115 @@ class _Rows:
     call: Ints
     state: Ints
     gil: Ints
+    evidence: Ints
     reason: Ints
+    lock: Ints
 
 
-def fold_calls(situation: Situation) -> pd.DataFrame:
-    """Intervals from calls alone, every one ``inferred``.
+def fold(situation: Situation) -> pd.DataFrame:
+    """Intervals of one process, sorted by lane and start, without gaps or overlaps.
 
-    Columns ``lane start_ns end_ns state gil core function reason caller evidence blocker``;
-    ``blocker`` is a lane, -1 where there is none.
+    Columns ``lane start_ns end_ns state gil core function reason caller evidence lock blocker``;
+    ``lock`` is a row of the agent's lock waits and ``blocker`` a lane, both -1 where there is none.
     """
-    axis, kinds = situation.axis, situation.kinds
-    needs = situation.innermost.mapped(kinds.need)
-    holders = infer_holders(axis, needs, situation.switch_interval_ns)
-    rows = _rows(situation, turns(axis, holders))
-    intervals = _merge(rows, kinds)
-    waiting = (intervals["state"] == State.GIL_WAIT.value).to_numpy()
-    blocker = np.full(len(intervals), -1, dtype=np.int64)
-    starts, ends, lanes = (intervals[c].to_numpy()[waiting] for c in ("start_ns", "end_ns", "lane"))
-    blocker[waiting] = blockers(holders, starts, ends, lanes)
-    return intervals.assign(blocker=blocker)
+    turn, need, holders = _turns(situation)
+    rows = _rows(situation, turn, need)
+    return _with_blockers(_merge(rows, situation.kinds), situation, holders)
 
 
-def _rows(situation: Situation, turn: Steps) -> _Rows:
-    """The product of calls and turns, a row wherever one of them changes."""
+def _turns(situation: Situation) -> tuple[Steps, Ints, tuple[Holders, ...]]:
+    """Whose turn it is, by the best evidence there is; the need per call to read it with; who held."""
     axis, kinds = situation.axis, situation.kinds
-    keys, (call, whose, known) = overlay(situation.innermost, turn, situation.known)
-    next_key = np.append(keys[1:], 0)
+    if situation.gil is not None and situation.gil.turns is not None:
+        return situation.gil.turns, kinds.need, situation.gil.holders
+    if situation.free_threaded:
+        keys = axis.keys(np.arange(len(axis.starts)), axis.starts)
+        return Steps(keys, np.full(len(keys), int(Turn.NO_GIL))), kinds.waited, ()
+    holders = infer_holders(axis, situation.innermost.mapped(kinds.waited), situation.switch_interval_ns)
+    return turns(axis, holders), kinds.waited, (holders,)
+
+
+def _rows(situation: Situation, turn: Steps, needs: Ints) -> _Rows:
+    """The product of calls, turns and lock waits, a row wherever one of them changes."""
+    axis, kinds, gil = situation.axis, situation.kinds, situation.gil
+    no_locks = Steps(turn.keys[:1], np.full(1, NO_LOCK))
+    locks = no_locks if gil is None else gil.locks
+    keys, (call, whose, known, lock) = overlay(situation.innermost, turn, situation.known, locks)
+    following = np.append(keys[1:], 0)
     inside = call != OUTSIDE
-    keys, call, whose, known, next_key = (a[inside] for a in (keys, call, whose, known, next_key))
+    keys, call, whose, known, lock, following = (
+        a[inside] for a in (keys, call, whose, known, lock, following)
+    )
     call = np.where(known == 1, call, NO_CALL)
-    need = kinds.need[call]
-    state, gil, reason = (table[need, whose] for table in _tables(situation.free_threaded))
-    away = need == Need.AWAY
-    state = np.where(away, kinds.state[call], state)
-    reason = np.where(away, kinds.reason[call] + len(_OWN_REASONS), reason)
+    lock = np.where((whose == Turn.AWAY) | (whose == Turn.NO_GIL), lock, NO_LOCK)
+    lock = _whole_waits(axis.lanes(keys), call, whose, lock)
+    need = needs[call]
+    state, reason = _TABLE.state[need, whose], _TABLE.reason[need, whose]
+    own = _TABLE.own[need, whose] == 1
+    state = np.where(own, kinds.state[call], state)
+    reason = np.where(own, kinds.reason[call] + len(REASONS), reason)
     lane = axis.lanes(keys)
-    return _Rows(lane, axis.times(keys), next_key - lane * axis.span, call, state, gil, reason)
+    rows = _Rows(
+        lane,
+        axis.times(keys),
+        following - lane * axis.span,
+        call,
+        state,
+        _TABLE.gil[need, whose],
+        _TABLE.evidence[need, whose],
+        reason,
+        lock,
+    )
+    return rows if gil is None else _with_locks(rows, kinds, gil)
 
 
-def _tables(free_threaded: bool) -> tuple[Ints, Ints, Ints]:  # noqa: FBT001  a fact of the interpreter
-    """State, GIL and reason codes as arrays over (Need, Turn)."""
-    table = _FREE_THREADED if free_threaded else _TABLE
-    shape = (len(Need), len(Turn))
-    state, gil, reason = (np.zeros(shape, dtype=np.int64) for _ in range(3))
-    for (need, turn), cell in table.items():
-        state[need, turn] = STATE_CODES[cell.state]
-        gil[need, turn] = _GIL[cell.gil]
-        reason[need, turn] = cell.reason
-    return state, gil, reason
+def _whole_waits(lane: Ints, call: Ints, whose: Ints, lock: Ints) -> Ints:
+    """A stretch away from the GIL that holds a wait for a lock is that wait, from edge to edge."""
+    away = whose == Turn.AWAY
+    same = (lane[1:] == lane[:-1]) & (call[1:] == call[:-1]) & away[1:] & away[:-1]
+    starts = np.flatnonzero(np.append(True, ~same)[: len(lane)])
+    if not len(starts):
+        return lock
+    longest = np.repeat(np.maximum.reduceat(lock, starts), np.diff(np.append(starts, len(lane))))
+    return np.where(away & (lock == NO_LOCK), longest, lock)
+
+
+def _with_locks(rows: _Rows, kinds: CallKinds, gil: GilHistory) -> _Rows:
+    """Where the agent saw a wait for a lock, that is what it was; calls give it a better name."""
+    waits = rows.lock != NO_LOCK
+    named = np.isin(kinds.state[rows.call], (STATE_CODES[State.LOCK_WAIT], STATE_CODES[State.SLEEP]))
+    reason = np.where(named, kinds.reason[rows.call] + len(REASONS), REASONS.index(LOCK))
+    ran_out = (gil.waits["outcome"] == "timed out").to_numpy()
+    timer = np.isin(kinds.reason, [n for n, text in enumerate(kinds.reasons) if text in TIMERS])
+    slept = waits & timer[rows.call]
+    slept[slept] = ran_out[rows.lock[slept]]
+    own = np.where(named, kinds.state[rows.call], STATE_CODES[State.LOCK_WAIT])
+    state = np.where(slept, STATE_CODES[State.SLEEP], own)
+    return _Rows(
+        rows.lane,
+        rows.start,
+        rows.end,
+        rows.call,
+        np.where(waits, state, rows.state),
+        rows.gil,
+        np.where(waits, EVIDENCE_CODES[Evidence.EXACT], rows.evidence),
+        np.where(waits, reason, rows.reason),
+        rows.lock,
+    )
 
 
 def _merge(rows: _Rows, kinds: CallKinds) -> pd.DataFrame:
-    """Joins neighbours of one lane that say the same; of a wait, also the call must be the same."""
+    """Joins neighbours of one lane that say the same; of a wait, also call and lock must be the same."""
     waited = np.where(kinds.need[rows.call] == Need.AWAY, rows.call, NO_CALL)
+    waited = np.where(np.isin(rows.state, _ONE_FUNCTION), NO_CALL, waited)
     same = np.ones(max(len(rows.lane) - 1, 0), dtype=bool)
-    for column in (rows.lane, rows.state, rows.gil, rows.reason, waited):
+    for column in (rows.lane, rows.state, rows.gil, rows.reason, rows.evidence, rows.lock, waited):
         same &= column[1:] == column[:-1]
     first = np.append(True, ~same)[: len(rows.lane)]
-    group = np.cumsum(first) - 1
     starts = np.flatnonzero(first)
     ends = np.append(starts[1:], len(first))[: len(starts)] - 1
-    call = _main_calls(group, rows, kinds)
+    call = _main_calls(np.cumsum(first) - 1, rows, kinds)
     function, caller = kinds.name[call], kinds.own_ancestor(call)
-    reasons = (*_OWN_REASONS, *kinds.reasons)
     return pd.DataFrame(
         {
             "lane": rows.lane[starts],
@@ -150,13 +175,16 @@ def _merge(rows: _Rows, kinds: CallKinds) -> pd.DataFrame:
             "gil": pd.Categorical.from_codes(rows.gil[starts], dtype=GIL_DTYPE),
             "core": np.full(len(starts), -1, dtype=np.int16),
             "function": texts(kinds.names.names, function),
-            "reason": texts(reasons, rows.reason[starts]),
+            "reason": texts((*REASONS, *kinds.reasons), rows.reason[starts]),
             "caller": texts(kinds.names.names, caller),
-            "evidence": pd.Categorical.from_codes(
-                np.full(len(starts), list(Evidence).index(Evidence.INFERRED)), dtype=EVIDENCE_DTYPE
-            ),
+            "evidence": pd.Categorical.from_codes(rows.evidence[starts], dtype=EVIDENCE_DTYPE),
+            "lock": rows.lock[starts],
         }
     )
+
+
+_ONE_FUNCTION: Final = tuple(STATE_CODES[s] for s in (State.RUNNING, State.GIL_WAIT, State.UNKNOWN))
+"""States in which many calls make one interval."""
 
 
 def _main_calls(group: Ints, rows: _Rows, kinds: CallKinds) -> Ints:
@@ -170,6 +198,49 @@ def _main_calls(group: Ints, rows: _Rows, kinds: CallKinds) -> Ints:
     order = np.lexsort((-totals, pairs // width))
     top = np.append(True, np.diff(pairs[order] // width) > 0)[: len(order)]
     return rows.call[first[order[top]]]
+
+
+def _with_blockers(
+    intervals: pd.DataFrame, situation: Situation, holders: tuple[Holders, ...]
+) -> pd.DataFrame:
+    """Who held the GIL for most of each wait for it, and who let each lock wait go."""
+    axis, gil = situation.axis, situation.gil
+    blocker = np.full(len(intervals), -1, dtype=np.int64)
+    start, end, lane, lock = (intervals[c].to_numpy() for c in ("start_ns", "end_ns", "lane", "lock"))
+    waits = (intervals["state"] == State.GIL_WAIT.value).to_numpy()
+    which = np.zeros(len(intervals), dtype=np.int64)
+    if gil is not None and gil.turns is not None:
+        which = gil.gils.at(axis.keys(lane, start))
+    for number, holder in enumerate(holders):
+        chosen = waits & (which == number)
+        blocker[chosen] = blockers(holder, start[chosen], end[chosen], lane[chosen])
+    if gil is not None and len(gil.waits):
+        poster = gil.waits["poster_lane"].to_numpy()
+        blocker = np.where(lock >= 0, poster[np.maximum(lock, 0)], blocker)
+        blocker = np.where((lock >= 0) & (blocker == lane), -1, blocker)
+    else:
+        intervals = _without_hidden_waits(intervals, situation)
+        blocker[(intervals["state"] != State.GIL_WAIT.value).to_numpy()] = -1
+    return intervals.assign(blocker=blocker, gil_number=which)
+
+
+def _without_hidden_waits(intervals: pd.DataFrame, situation: Situation) -> pd.DataFrame:
+    """A ``with lock:`` leaves no call: a wait too long for the GIL alone is not claimed to be one."""
+    if situation.gil is not None and situation.gil.turns is not None:
+        return intervals
+    waits = (intervals["state"] == State.GIL_WAIT.value).to_numpy()
+    rounds = HIDDEN_WAIT_TURNS * max(intervals["lane"][waits].nunique(), 1)
+    lengths = (intervals["end_ns"] - intervals["start_ns"]).to_numpy()
+    doubtful = waits & (lengths > rounds * situation.switch_interval_ns)
+    intervals = intervals.copy()
+    if doubtful.any():
+        reasons = intervals["reason"]
+        if UNPROVEN not in reasons.cat.categories:
+            reasons = reasons.cat.add_categories([UNPROVEN])
+        intervals["reason"] = reasons.mask(doubtful, UNPROVEN)
+        intervals["state"] = intervals["state"].mask(doubtful, State.UNKNOWN.value)
+        intervals["gil"] = intervals["gil"].mask(doubtful)
+    return intervals
 
 
 def texts(values: tuple[str, ...], codes: NDArray[np.int64]) -> pd.Categorical:

@@ -9,11 +9,11 @@ longer than the switch interval, they may have taken turns unseen: then nothing 
 from __future__ import annotations
 
 from dataclasses import dataclass
-from enum import IntEnum
 from typing import TYPE_CHECKING, Final
 
 import numpy as np
 
+from gtrace.timeline.cells import Need, Turn
 from gtrace.timeline.steps import OUTSIDE, make_steps
 
 if TYPE_CHECKING:
@@ -22,28 +22,6 @@ if TYPE_CHECKING:
 NOBODY: Final = -1
 NOT_PROVEN: Final = -2
 _SLICE: Final = 1 << 21
-
-
-class Need(IntEnum):
-    """What the innermost call has to do with the GIL, by its kind alone."""
-
-    PYTHON = 0
-    """Python code: needs the GIL, and can be made to wait for it at any instruction."""
-    C_CALL = 1
-    """C code that keeps the GIL as far as is known; it can let it go only by its own will."""
-    AWAY = 2
-    """A call known to release the GIL while it waits or computes."""
-    NONE = 3
-    """No call is known."""
-
-
-class Turn(IntEnum):
-    """Whose turn it is, seen from one lane."""
-
-    OWN = 0
-    OTHER = 1
-    UNPROVEN = 2
-    FREE = 3
 
 
 @dataclass(frozen=True)
@@ -76,10 +54,11 @@ def infer_holders(axis: Axis, needs: Steps, switch_interval_ns: int) -> Holders:
     contested = np.where(gap <= switch_interval_ns, turn, NOT_PROVEN)
     holder = np.where(candidates == 0, NOBODY, np.where(candidates == 1, only, contested))
     last = np.append(times[1:] != times[:-1], True)
-    return _compressed(times[last], holder[last])
+    return compressed(times[last], holder[last])
 
 
-def _compressed(times: Ints, lanes: Ints) -> Holders:
+def compressed(times: Ints, lanes: Ints) -> Holders:
+    """Holders from changes in order of time, repeats left out."""
     changed = np.concatenate([[True], lanes[1:] != lanes[:-1]]) if len(lanes) else np.zeros(0, bool)
     return Holders(times[changed], lanes[changed])
 

@@ -55,9 +55,10 @@ def _check_states(intervals: pd.DataFrame) -> None:
 
 
 def _check_holders(intervals: pd.DataFrame) -> None:
-    held = intervals[(intervals["gil"] == Gil.HOLDS.value).to_numpy()].sort_values(["pid", "start_ns"])
-    pid, start, end = (held[c].to_numpy() for c in ("pid", "start_ns", "end_ns"))
-    overlap = (pid[1:] == pid[:-1]) & (start[1:] < end[:-1])
+    order = ["pid", "gil_number", "start_ns"]
+    held = intervals[(intervals["gil"] == Gil.HOLDS.value).to_numpy()].sort_values(order)
+    pid, gil, start, end = (held[c].to_numpy() for c in ("pid", "gil_number", "start_ns", "end_ns"))
+    overlap = (pid[1:] == pid[:-1]) & (gil[1:] == gil[:-1]) & (start[1:] < end[:-1])
     _require(not overlap.any(), "two threads hold the GIL at once")
 
 

@@ -8,8 +8,8 @@ from typing import TYPE_CHECKING, Final
 import numpy as np
 
 from gtrace.model import State
-from gtrace.timeline.interleaving import Need
-from gtrace.timeline.nesting import NO_CALL
+from gtrace.timeline.cells import STATE_CODES, Need
+from gtrace.timeline.nesting import NO_CALL, UNRECORDED
 from gtrace.timeline.reasons import caller_reason, classify, is_wrapper, resolve
 from gtrace.timeline.steps import OUTSIDE
 
@@ -18,7 +18,6 @@ if TYPE_CHECKING:
 
     from gtrace.timeline.steps import Ints
 
-STATE_CODES: Final = {state: code for code, state in enumerate(State)}
 LEAST_WAIT_NS: Final = 2_000
 """A blocking call that returns sooner has not slept: the kernel needs longer to switch threads."""
 DEEPEST_STACK: Final = 1 << 16
@@ -56,12 +55,14 @@ class Names:
 class CallKinds:
     """Per call: name, need, state code and reason number.
 
-    Two more entries at the end stand for ``OUTSIDE`` (-2) and for no call (-1).
+    Three more entries at the end stand for ``UNRECORDED``, ``OUTSIDE`` and ``NO_CALL``.
     """
 
     names: Names
     name: Ints
     need: Ints
+    waited: Ints
+    """``need``, but a blocking call that returned too soon to have slept is an ordinary C call."""
     state: Ints
     reason: Ints
     reasons: tuple[str, ...]
@@ -69,7 +70,7 @@ class CallKinds:
 
     def own_ancestor(self, calls: Ints) -> Ints:
         """The name number of the innermost function of the program's own around each call."""
-        current = calls.copy()
+        current = np.where(calls == UNRECORDED, NO_CALL, calls)
         for _ in range(DEEPEST_STACK):
             foreign = (current != NO_CALL) & ~self.names.own[self.name[current]]
             if not foreign.any():
@@ -80,12 +81,12 @@ class CallKinds:
 
 def find_kinds(names: Names, name: Ints, lengths: Ints, parents: Ints) -> CallKinds:
     """Classifies calls ``name[i]`` that took ``lengths[i]`` ns inside call ``parents[i]``."""
-    name = np.append(name, [len(names.names) - 1] * 2)
-    parents = np.append(parents, [NO_CALL] * 2)
+    name = np.append(name, [len(names.names) - 1] * 3)
+    parents = np.append(parents, [NO_CALL] * 3)
     need = names.needs[name]
-    brief = (need == Need.AWAY) & (np.append(lengths, [0, 0]) < LEAST_WAIT_NS)
-    need[brief] = Need.C_CALL
-    need[OUTSIDE] = OUTSIDE
+    need[UNRECORDED], need[OUTSIDE] = Need.PYTHON, OUTSIDE
+    brief = (need == Need.AWAY) & (np.append(lengths, [0, 0, 0]) < LEAST_WAIT_NS)
+    waited = np.where(brief, Need.C_CALL, need)
     state = np.full(len(name), STATE_CODES[State.UNKNOWN], dtype=np.int64)
     reason = np.zeros(len(name), dtype=np.int64)
     reasons = {"": 0}
@@ -97,7 +98,7 @@ def find_kinds(names: Names, name: Ints, lengths: Ints, parents: Ints) -> CallKi
     if len(waits):
         state[waits] = np.array([STATE_CODES[s] for s, _ in found])[inverse]
         reason[waits] = np.array(numbers)[inverse]
-    return CallKinds(names, name, need, state, reason, tuple(reasons), parents)
+    return CallKinds(names, name, need, waited, state, reason, tuple(reasons), parents)
 
 
 def _outermost_caller(names: Names, name: Ints, parents: Ints, waits: Ints) -> Ints:

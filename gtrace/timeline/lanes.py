@@ -2,19 +2,24 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
-from typing import TYPE_CHECKING
+from dataclasses import dataclass, replace
+from typing import TYPE_CHECKING, Final
 
 import numpy as np
 import pandas as pd
 
 from gtrace.evidence.calls import OPEN
+from gtrace.evidence.gil import GilKind
 from gtrace.evidence.threads import ThreadRecord
 from gtrace.timeline.steps import Axis
 
 if TYPE_CHECKING:
     from gtrace.recording import Process
     from gtrace.timeline.steps import Ints
+
+
+FOREIGN: Final = -1
+"""The key of a thread that the registry does not know."""
 
 
 @dataclass(frozen=True)
@@ -65,9 +70,11 @@ class Lanes:
 
 def find_lanes(process: Process, zero: int, end: int) -> Lanes:
     """The lanes of ``process``, in the order the threads began; ``end`` is that of its recording."""
+    seen = _seen_by_agent(process)
     known = {record.tid for record in process.registry.threads}
-    foreign = _foreign(process, known, end)
-    records = sorted([*process.registry.threads, *foreign], key=lambda r: r.begin_ns or 0)
+    records = [_widened(record, seen.get(record.tid, [])) for record in process.registry.threads]
+    records += _foreign(process, known, seen, end)
+    records.sort(key=lambda r: r.begin_ns or 0)
     starts = np.array([r.begin_ns for r in records], dtype=np.int64) - zero
     stops = np.array([end if r.end_ns is None else r.end_ns for r in records], dtype=np.int64) - zero
     starts = np.maximum(starts, 0)
@@ -75,15 +82,47 @@ def find_lanes(process: Process, zero: int, end: int) -> Lanes:
     return Lanes(process.pid, tuple(records), axis, tuple(r.end_ns is not None for r in records))
 
 
-def _foreign(process: Process, known: set[int], end: int) -> list[ThreadRecord]:
-    """Threads that made calls but that no registry has: started by C code, or before recording."""
+def _seen_by_agent(process: Process) -> dict[int, list[tuple[int, int]]]:
+    """By native id, when the agent saw each thread first and last."""
+    evidence = process.load_gil()
+    if evidence is None:
+        return {}
+    # from its last release of the GIL to its exit a thread is the kernel's, no longer Python's
+    alive = evidence.events[evidence.events["kind"] != GilKind.THREAD_EXIT]
+    grouped = alive.groupby(["tid", "thread"])["time_ns"].agg(["min", "max"])
+    seen: dict[int, list[tuple[int, int]]] = {}
+    for (tid, _), first, last in grouped.itertuples():
+        seen.setdefault(int(tid), []).append((int(first), int(last)))
+    return seen
+
+
+def _widened(record: ThreadRecord, seen: list[tuple[int, int]]) -> ThreadRecord:
+    """A thread waits for the GIL before it can say that it has begun, and ends after saying so."""
+    begin, end = record.begin_ns or 0, record.end_ns
+    for first, last in seen:
+        if first <= begin <= last:
+            return replace(
+                record,
+                begin_ns=first if record.parent >= 0 else begin,
+                end_ns=None if end is None else max(end, last),
+            )
+    return record
+
+
+def _foreign(
+    process: Process, known: set[int], seen: dict[int, list[tuple[int, int]]], end: int
+) -> list[ThreadRecord]:
+    """Threads that took the GIL or made calls but that no registry has: started by C code."""
     table = process.load_calls().table
     forked_from = process.registry.process.get("forked_from", -1)
     strangers = table[~table["tid"].isin([*known, forked_from])]
     stop = strangers["end_ns"].where(strangers["end_ns"] != OPEN, end)
     spans = pd.DataFrame({"tid": strangers["tid"], "start": strangers["start_ns"], "end": stop})
     grouped = spans.groupby("tid").agg(start=("start", "min"), end=("end", "max"))
+    called = {int(row.Index): [(int(row.start), int(row.end))] for row in grouped.itertuples()}
+    found = called | {tid: spans for tid, spans in seen.items() if tid not in known}
     return [
-        ThreadRecord(key=-1, tid=int(row.Index), begin_ns=int(row.start), end_ns=int(row.end))
-        for row in grouped.itertuples()
+        ThreadRecord(key=FOREIGN, tid=tid, begin_ns=first, end_ns=last)
+        for tid, spans in found.items()
+        for first, last in spans
     ]

@@ -13,11 +13,14 @@ if TYPE_CHECKING:
     from gtrace.timeline.steps import Axis, Ints, Steps
 
 NO_CALL: Final = -1
+UNRECORDED: Final = -3
+"""Between calls: in a function that was entered before recording began."""
 
 
 @dataclass(frozen=True)
 class Nesting:
-    """``innermost`` has call numbers as values (``NO_CALL`` outside any); ``parents`` one a call."""
+    """``innermost`` has call numbers as values, ``NO_CALL`` before the first of a lane, ``UNRECORDED``
+    between and after its calls; ``parents`` has a call number a call, or ``NO_CALL``."""
 
     innermost: Steps
     parents: Ints
@@ -51,7 +54,8 @@ def nest(axis: Axis, lanes: Ints, starts: Ints, ends: Ints) -> Nesting:
     at_enter = np.arange(len(real)) + ended_before
     at_exit = np.arange(len(real)) + begun_before
     keys[at_enter], calls[at_enter] = enters, real[enter_order]
-    keys[at_exit], calls[at_exit] = exits, parents[real[exit_order]]
+    outer = parents[real[exit_order]]
+    keys[at_exit], calls[at_exit] = exits, np.where(outer == NO_CALL, UNRECORDED, outer)
     return Nesting(make_steps(axis, keys, calls, NO_CALL), parents)
 
 

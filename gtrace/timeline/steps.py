@@ -34,7 +34,8 @@ class Axis:
         return cls(starts, ends, int(ends.max(initial=0)) + 2)
 
     def keys(self, lanes: Ints, times: Ints) -> Ints:
-        return lanes * self.span + times
+        """Where ``times`` of ``lanes`` are; times outside the run are moved to its edges."""
+        return lanes * self.span + np.clip(times, 0, self.span - 1)
 
     def lanes(self, keys: Ints) -> Ints:
         return keys // self.span
@@ -62,12 +63,14 @@ class Steps:
 def make_steps(axis: Axis, keys: Ints, values: Ints, default: int) -> Steps:
     """Steps from changes in any order; of changes at one key the last given wins.
 
-    Every lane begins with ``default`` where nothing is given at its start, and is ``OUTSIDE`` from
-    its end on; changes at or after a lane's end are dropped.
+    Every lane begins with ``default`` where nothing is given at or before its start, and is
+    ``OUTSIDE`` from its end on; changes at or after a lane's end are dropped.
     """
     lanes = np.arange(len(axis.starts), dtype=np.int64)
-    inside = axis.times(keys) < axis.ends[axis.lanes(keys)]
-    keys, values = keys[inside], values[inside]
+    lane = axis.lanes(keys)
+    inside = axis.times(keys) < axis.ends[lane]
+    keys, values, lane = keys[inside], values[inside], lane[inside]
+    keys = np.maximum(keys, axis.keys(lane, axis.starts[lane]))
     all_keys = np.concatenate([axis.keys(lanes, axis.starts), keys, axis.keys(lanes, axis.ends)])
     all_values = np.concatenate(
         [np.full(len(lanes), default), values, np.full(len(lanes), OUTSIDE)]

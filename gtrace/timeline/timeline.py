@@ -14,7 +14,7 @@ if TYPE_CHECKING:
 
 INTERVAL_COLUMNS: Final = (
     "pid", "tid", "thread", "start_ns", "end_ns", "state", "gil", "core",
-    "function", "reason", "blocker_tid", "evidence", "lane", "caller",
+    "function", "reason", "blocker_tid", "evidence", "lane", "caller", "lock", "gil_number",
 )  # fmt: skip
 STATE_DTYPE: Final = pd.CategoricalDtype([s.value for s in State])
 GIL_DTYPE: Final = pd.CategoricalDtype([g.value for g in Gil])
@@ -55,7 +55,8 @@ class Timeline:
     """Every thread of a run, in exactly one state from its start to its end.
 
     ``threads`` has one row a thread, its index is the lane (0, 1, …; order of start), columns
-    ``pid tid ident name daemon parent_tid target created start_ns end_ns ended``. ``end_ns`` is the
+    ``pid tid ident name daemon parent_tid target created start_ns end_ns ended gil_acquisitions
+    gil_forced_releases`` (counts are -1 where not known). ``end_ns`` is the
     end of the recording where ``ended`` is false (the thread was alive then). ``ident`` and
     ``parent_tid`` are -1, ``target`` and ``created`` empty where not known.
 
@@ -65,7 +66,8 @@ class Timeline:
     is none); ``core`` is -1 and ``blocker_tid`` -1 where not known; ``lane`` is the row of
     ``threads``. ``function`` is the innermost call (in a ``running`` interval the one that took most
     of it), ``caller`` the innermost Python function around it that is not the standard library's
-    own waiting code. Rows are sorted by (lane, start_ns); the intervals of a lane neither overlap nor
+    own waiting code; ``lock`` is the address of the lock waited for (0: none, or not known), and
+    ``gil_number`` tells the GILs of subinterpreters apart (0 is the first). Rows are sorted by (lane, start_ns); the intervals of a lane neither overlap nor
     leave a gap and reach from the thread's start to its end.
 
     ``calls_known_from`` is the time in ns from which the calls are complete.
@@ -76,4 +78,6 @@ class Timeline:
     intervals: pd.DataFrame
     calls_known_from: int = 0
     joins: pd.DataFrame = field(default_factory=pd.DataFrame)
-    """One row a join: ``time_ns tid joined_tid timeout_s end_ns timed_out``."""
+    """One row a join: ``pid time_ns tid joined_tid timeout_s end_ns timed_out outcome``."""
+    handoffs: int | None = None
+    """How often a GIL went from one thread to another; None where the agent did not see it."""

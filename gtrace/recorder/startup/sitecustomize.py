@@ -34,10 +34,21 @@ def _run_shadowed_sitecustomize():
     spec.loader.exec_module(module)
 
 
-def _import_recorder(root):
-    """Imports the recorder of the gtrace that launched us, whatever this interpreter has installed."""
-    from importlib.util import module_from_spec, spec_from_file_location
+def _import_recorder(root, version):
+    """Imports the recorder: this interpreter's own gtrace, else the pure Python part of the launching one.
 
+    Only the interpreter's own has an agent built for it; one of another version would write
+    another format.
+    """
+    from importlib.util import find_spec, module_from_spec, spec_from_file_location
+
+    if find_spec("gtrace") is not None:
+        import gtrace
+
+        if gtrace.__version__ == version:
+            from gtrace.recorder import session
+
+            return session
     package = os.path.join(root, "gtrace")
     spec = spec_from_file_location(
         "gtrace", os.path.join(package, "__init__.py"), submodule_search_locations=[package]
@@ -58,7 +69,7 @@ def _start():
     launch = json.loads(text)
     _forget_ourselves(launch)
     _run_shadowed_sitecustomize()
-    _import_recorder(launch["root"]).start(launch)
+    _import_recorder(launch["root"], launch["version"]).start(launch)
 
 
 _start()

@@ -1,0 +1,151 @@
+"""What the agent saw, as histories of lanes: who had the GIL, who waited for it or for a lock."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Final
+
+import numpy as np
+
+from gtrace.evidence.gil import GilKind, holds, lock_waits
+from gtrace.timeline.cells import Turn
+from gtrace.timeline.interleaving import NOBODY, Holders, compressed
+from gtrace.timeline.steps import Steps, make_steps
+
+if TYPE_CHECKING:
+    import pandas as pd
+
+    from gtrace.evidence.gil import GilEvents
+    from gtrace.timeline.lanes import Lanes
+    from gtrace.timeline.steps import Ints
+
+NO_LOCK: Final = -1
+TURN_AFTER: Final = {
+    GilKind.THREAD_EXIT: Turn.UNSEEN,
+    GilKind.GIL_HOLDS: Turn.HOLDS,
+    GilKind.GIL_WAIT: Turn.WAITS,
+    GilKind.GIL_ACQUIRE: Turn.HOLDS,
+    GilKind.GIL_RELEASE: Turn.AWAY,
+    # it was made to let go, and wants it back
+    GilKind.GIL_FORCED_RELEASE: Turn.WAITS,
+}
+
+
+@dataclass(frozen=True)
+class GilHistory:
+    """The agent's evidence of one process, by lane.
+
+    ``turns`` has ``Turn`` values (None where the agent saw locks only), ``gils`` the number of the GIL a lane last dealt with, ``locks``
+    row numbers of ``waits`` (``NO_LOCK`` where no lock is waited for). ``holders`` has one entry a
+    GIL. The counts have one entry a lane.
+    """
+
+    turns: Steps | None
+    gils: Steps
+    locks: Steps
+    waits: pd.DataFrame
+    holders: tuple[Holders, ...]
+    acquisitions: Ints
+    forced_releases: Ints
+    handoffs: int
+
+
+def lane_of_rows(lanes: Lanes, rows: pd.DataFrame, zero: int) -> Ints:
+    """The lane of each event: that of its thread, found by the thread's last sign of life."""
+    name = rows["thread"].to_numpy()
+    serial, inverse = np.unique(name, return_inverse=True)
+    last = np.zeros(len(serial), dtype=np.int64)
+    np.maximum.at(last, inverse, rows["time_ns"].to_numpy() - zero)
+    tids = np.zeros(len(serial), dtype=np.int64)
+    tids[inverse] = rows["tid"].to_numpy()
+    return lanes.of(tids, last)[inverse]
+
+
+def gil_history(lanes: Lanes, evidence: GilEvents, zero: int) -> GilHistory:
+    """Lays the agent's events out by lane; times become ns since the recording began."""
+    events = evidence.events
+    lane = lane_of_rows(lanes, events, zero)
+    events = events.assign(lane=lane, time_ns=events["time_ns"] - zero)[lane >= 0]
+    about = events[events["kind"].isin([int(kind) for kind in TURN_AFTER]).to_numpy()]
+    keys = lanes.axis.keys(about["lane"].to_numpy(), np.maximum(about["time_ns"].to_numpy(), 0))
+    table = np.full(max(GilKind) + 1, int(Turn.UNSEEN), dtype=np.int64)
+    for kind, turn in TURN_AFTER.items():
+        table[kind] = turn
+    values = table[about["kind"].to_numpy()]
+    every = np.arange(len(lanes.records), dtype=np.int64)
+    # beyond its end the evidence says nothing
+    ends = lanes.axis.keys(every, np.maximum(evidence.end_ns - zero, lanes.axis.starts))
+    turns = make_steps(
+        lanes.axis,
+        np.concatenate([keys, ends]),
+        np.concatenate([values, np.full(len(ends), Turn.UNSEEN)]),
+        Turn.UNSEEN,
+    )
+    named = about["gil"].to_numpy() >= 0
+    waits = _lock_waits(lanes, evidence, zero)
+    return GilHistory(
+        turns=turns if evidence.level == "exact" else None,
+        gils=make_steps(lanes.axis, keys[named], about["gil"].to_numpy()[named].astype(np.int64), 0),
+        locks=_lock_steps(lanes, waits),
+        waits=waits,
+        holders=tuple(_holders(about, gil) for gil in range(len(evidence.gils))),
+        acquisitions=_count(lanes, about, GilKind.GIL_ACQUIRE),
+        forced_releases=_count(lanes, about, GilKind.GIL_FORCED_RELEASE),
+        handoffs=_handoffs(evidence),
+    )
+
+
+def _count(lanes: Lanes, events: pd.DataFrame, kind: GilKind) -> Ints:
+    chosen = events["lane"].to_numpy()[(events["kind"] == kind).to_numpy()]
+    return np.bincount(chosen, minlength=len(lanes.records)).astype(np.int64)
+
+
+def _handoffs(evidence: GilEvents) -> int:
+    """How often a GIL went from one thread to another."""
+    table = holds(evidence)
+    return sum(
+        int((part["thread"].to_numpy()[1:] != part["thread"].to_numpy()[:-1]).sum())
+        for _, part in table.groupby("gil")
+    )
+
+
+def _holders(events: pd.DataFrame, gil: int) -> Holders:
+    """Who had one GIL when; NOBODY between a release and the next acquire."""
+    changes = events[(events["gil"] == gil).to_numpy() & (events["kind"] != GilKind.GIL_WAIT).to_numpy()]
+    takes = changes["kind"].isin([GilKind.GIL_HOLDS, GilKind.GIL_ACQUIRE]).to_numpy()
+    lane = np.where(takes, changes["lane"].to_numpy(), NOBODY)
+    return compressed(changes["time_ns"].to_numpy(), lane)
+
+
+def _lock_waits(lanes: Lanes, evidence: GilEvents, zero: int) -> pd.DataFrame:
+    """``lock_waits`` with lanes for threads and posters, in ns since the recording began."""
+    waits = lock_waits(evidence)
+    if waits.empty:
+        return waits.assign(lane=waits["thread"], poster_lane=waits["thread"])
+    by_serial = _lane_by_serial(lanes, evidence, zero)
+    lane = by_serial[waits["thread"].to_numpy()]
+    poster = waits["poster"].to_numpy()
+    waits = waits.assign(
+        start_ns=np.maximum(waits["start_ns"] - zero, 0),
+        end_ns=waits["end_ns"] - zero,
+        lane=lane,
+        poster_lane=np.where(poster >= 0, by_serial[np.maximum(poster, 0)], -1),
+    )
+    known = (lane >= 0) & (waits["start_ns"] < waits["end_ns"]).to_numpy()
+    return waits[known].reset_index(drop=True)
+
+
+def _lane_by_serial(lanes: Lanes, evidence: GilEvents, zero: int) -> Ints:
+    rows = evidence.events.drop_duplicates("thread", keep="last")
+    result = np.full(int(evidence.events["thread"].max()) + 1, -1, dtype=np.int64)
+    result[rows["thread"].to_numpy()] = lane_of_rows(lanes, rows, zero)
+    return result
+
+
+def _lock_steps(lanes: Lanes, waits: pd.DataFrame) -> Steps:
+    lane, number = waits["lane"].to_numpy(), np.arange(len(waits), dtype=np.int64)
+    starts = lanes.axis.keys(lane, waits["start_ns"].to_numpy())
+    ends = lanes.axis.keys(lane, waits["end_ns"].to_numpy())
+    # a wait may begin in the nanosecond in which the one before ended: begins come last, and win
+    keys = np.concatenate([ends, starts])
+    return make_steps(lanes.axis, keys, np.concatenate([np.full(len(waits), NO_LOCK), number]), NO_LOCK)
