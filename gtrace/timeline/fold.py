@@ -188,9 +188,9 @@ _ONE_FUNCTION: Final = tuple(STATE_CODES[s] for s in (State.RUNNING, State.GIL_W
 
 
 def _main_calls(group: Ints, rows: _Rows, kinds: CallKinds) -> Ints:
-    """For each group of rows a call of the function that took most of its time."""
+    """For each group of rows a call of the function that took most of its time, if any has a name."""
     width = len(kinds.names.names)
-    length = rows.end - rows.start
+    length = np.where(kinds.name[rows.call] == width - 1, 0, rows.end - rows.start)
     pairs, first, inverse = np.unique(
         group * width + kinds.name[rows.call], return_index=True, return_inverse=True
     )
