@@ -82,35 +82,48 @@ def find_lanes(process: Process, zero: int, end: int) -> Lanes:
     return Lanes(process.pid, tuple(records), axis, tuple(r.end_ns is not None for r in records))
 
 
-def _seen_by_agent(process: Process) -> dict[int, list[tuple[int, int]]]:
-    """By native id, when the agent saw each thread first and last."""
+@dataclass(frozen=True)
+class _Sight:
+    """When the agent saw a thread first and last, and when the thread let the GIL go."""
+
+    first: int
+    last: int
+    releases: Ints
+
+
+def _seen_by_agent(process: Process) -> dict[int, list[_Sight]]:
+    """The agent's sight of each native id, one entry a thread that had it."""
     evidence = process.load_gil()
     if evidence is None:
         return {}
-    # from its last release of the GIL to its exit a thread is the kernel's, no longer Python's
-    alive = evidence.events[evidence.events["kind"] != GilKind.THREAD_EXIT]
-    grouped = alive.groupby(["tid", "thread"])["time_ns"].agg(["min", "max"])
-    seen: dict[int, list[tuple[int, int]]] = {}
-    for (tid, _), first, last in grouped.itertuples():
-        seen.setdefault(int(tid), []).append((int(first), int(last)))
+    events = evidence.events.sort_values(["thread", "time_ns"], kind="stable")
+    thread, tid, time, kind = (events[c].to_numpy() for c in ("thread", "tid", "time_ns", "kind"))
+    starts = np.flatnonzero(np.append(True, thread[1:] != thread[:-1])[: len(thread)])
+    seen: dict[int, list[_Sight]] = {}
+    for begin, end in zip(starts, np.append(starts[1:], len(thread)), strict=False):
+        part = slice(begin, end)
+        releases = time[part][np.isin(kind[part], (GilKind.GIL_RELEASE, GilKind.GIL_FORCED_RELEASE))]
+        seen.setdefault(int(tid[begin]), []).append(_Sight(int(time[begin]), int(time[end - 1]), releases))
     return seen
 
 
-def _widened(record: ThreadRecord, seen: list[tuple[int, int]]) -> ThreadRecord:
-    """A thread waits for the GIL before it can say that it has begun, and ends after saying so."""
+def _widened(record: ThreadRecord, seen: list[_Sight]) -> ThreadRecord:
+    """A thread waits for the GIL before it can say that it has begun, and lets it go after its end.
+
+    What comes after that release is the exit of the operating system's thread, and destructors.
+    """
     begin, end = record.begin_ns or 0, record.end_ns
-    for first, last in seen:
-        if first <= begin <= last:
-            return replace(
-                record,
-                begin_ns=first if record.parent >= 0 else begin,
-                end_ns=None if end is None else max(end, last),
-            )
+    for sight in seen:
+        if sight.first <= begin <= sight.last:
+            if end is not None:
+                following = sight.releases[np.searchsorted(sight.releases, end) :]
+                end = int(following[0]) if len(following) else end
+            return replace(record, begin_ns=sight.first if record.parent >= 0 else begin, end_ns=end)
     return record
 
 
 def _foreign(
-    process: Process, known: set[int], seen: dict[int, list[tuple[int, int]]], end: int
+    process: Process, known: set[int], seen: dict[int, list[_Sight]], end: int
 ) -> list[ThreadRecord]:
     """Threads that took the GIL or made calls but that no registry has: started by C code."""
     table = process.load_calls().table
@@ -120,7 +133,11 @@ def _foreign(
     spans = pd.DataFrame({"tid": strangers["tid"], "start": strangers["start_ns"], "end": stop})
     grouped = spans.groupby("tid").agg(start=("start", "min"), end=("end", "max"))
     called = {int(row.Index): [(int(row.start), int(row.end))] for row in grouped.itertuples()}
-    found = called | {tid: spans for tid, spans in seen.items() if tid not in known}
+    found = called | {
+        tid: [(sight.first, sight.last) for sight in sights]
+        for tid, sights in seen.items()
+        if tid not in known
+    }
     return [
         ThreadRecord(key=FOREIGN, tid=tid, begin_ns=first, end_ns=last)
         for tid, spans in found.items()
