@@ -7,13 +7,13 @@ import sys
 from typing import TYPE_CHECKING, Final
 
 import gtrace
-from gtrace.cli import intervals, report, run, summary
+from gtrace.cli import doctor, intervals, report, run, summary
 from gtrace.errors import GtraceError
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
-COMMANDS: Final = (run, report, summary, intervals)
+COMMANDS: Final = (run, report, summary, intervals, doctor)
 EXIT_FAILURE: Final = 2
 EXIT_INTERRUPTED: Final = 130
 

@@ -87,7 +87,7 @@ def run(arguments: argparse.Namespace) -> int:
     from gtrace.recording import load
 
     recording = load(path)
-    _require_evidence(recording, arguments.python)
+    require_evidence(recording, arguments.python)
     finish(recording, Wishes(page, arguments.json, arguments.open, arguments.quiet))
     return outcome.exit_status
 
@@ -146,7 +146,8 @@ def _record(program: Program, path: Path, arguments: argparse.Namespace) -> Outc
     return outcome
 
 
-def _require_evidence(recording: Recording, python: str) -> None:
+def require_evidence(recording: Recording, python: str) -> None:
+    """Raises LaunchError where the recorder did not start, or nothing was recorded."""
     failed = recording.path / FAILED
     if failed.exists():
         raise LaunchError(f"cannot record: {failed.read_text(encoding='utf-8')}")

@@ -1,0 +1,133 @@
+"""``gtrace doctor``: which sources of evidence work on this machine and interpreter, and a live test."""
+
+from __future__ import annotations
+
+import sys
+import tempfile
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, Final
+
+from gtrace.model import NS_PER_S, Source
+
+if TYPE_CHECKING:
+    import argparse
+
+    from gtrace.timeline import Timeline
+
+CONTENDERS: Final = 2
+PROGRAM: Final = """
+import threading, time
+def contend():
+    end = time.monotonic() + 0.05
+    while time.monotonic() < end:
+        sum(range(100))
+threads = [threading.Thread(target=contend, name=f"contender-{n}") for n in range(2)]
+for thread in threads: thread.start()
+for thread in threads: thread.join()
+"""
+"""The live test: two threads that both want the GIL for 50 ms."""
+GIVES: Final = {
+    Source.CALLS: "which function, and why a thread waits",
+    Source.GIL: "who holds the GIL, who waits for it or for a lock",
+    Source.SCHEDULER: "who was on a core",
+    Source.THREADS: "names, parents, starts, ends, joins",
+}
+CURES: Final = {
+    Source.CALLS: "python -m pip install viztracer in that interpreter",
+    Source.GIL: "install gtrace in that interpreter where a C compiler is, or from a wheel",
+    Source.SCHEDULER: "none yet: later versions of gtrace record it",
+    Source.THREADS: "run the interpreter without -I, -E and -S",
+}
+
+
+@dataclass(frozen=True)
+class Finding:
+    """One source: what it gives, whether it works (empty: it does), and what to do where it does not."""
+
+    source: Source
+    gives: str
+    why_not: str
+    cure: str
+
+
+def add_parser(commands: Any) -> None:
+    """Adds this command to the parser."""
+    parser: argparse.ArgumentParser = commands.add_parser(
+        "doctor", help="say which evidence can be recorded here, and try it"
+    )
+    parser.add_argument("--python", default=sys.executable, metavar="EXE", help="the interpreter to look at")
+    parser.set_defaults(run=run)
+
+
+def run(arguments: argparse.Namespace) -> int:
+    """Records the live test and prints what was seen; 1 where the GIL was not seen."""
+    timeline = try_out(arguments.python)
+    findings = examine(timeline)
+    show(timeline, findings)
+    return int(any(f.why_not for f in findings if f.source is Source.GIL))
+
+
+def try_out(python: str) -> Timeline:
+    """The timeline of the live test under ``python``."""
+    from gtrace.cli.run import require_evidence
+    from gtrace.recorder import folder
+    from gtrace.recorder.launch import LaunchOptions, run_program
+    from gtrace.recording import load
+    from gtrace.timeline.build import build_timeline
+
+    with tempfile.TemporaryDirectory() as place:
+        path = Path(place) / "doctor.gtrace"
+        folder.create(path, {"command": ["-c", "live test"]})
+        run_program(["-c", PROGRAM], LaunchOptions(str(path), python))
+        recording = load(path)
+        require_evidence(recording, python)
+        return build_timeline(recording)
+
+
+def examine(timeline: Timeline) -> list[Finding]:
+    """What each source gave in the live test."""
+    return [
+        Finding(source, GIVES[source], why, CURES[source] if why else "")
+        for source in Source
+        for why in [_why_not(timeline.run.evidence[source.value])]
+    ]
+
+
+def _why_not(quality: str) -> str:
+    return quality.removeprefix("none: ") if quality.startswith("none") else ""
+
+
+def show(timeline: Timeline, findings: list[Finding]) -> None:
+    """Prints the findings as a table, and the live test in words."""
+    from rich.console import Console
+    from rich.table import Table
+    from rich.text import Text
+
+    console = Console()
+    run = timeline.run
+    console.print(Text(f"{run.implementation} {run.python_version} at {run.executable}"))
+    table = Table(box=None, padding=(0, 2, 0, 0), header_style="dim")
+    for title in ("evidence", "tells", "here", "what to do"):
+        table.add_column(title)
+    for found in findings:
+        here = Text(found.why_not, style="yellow") if found.why_not else Text("works", style="green")
+        table.add_row(found.source.value, found.gives, here, Text(found.cure))
+    console.print(table)
+    console.print(Text(live_test(timeline)))
+
+
+def live_test(timeline: Timeline) -> str:
+    """What was seen of the two contenders, in one sentence."""
+    from gtrace.analysis.summary import state_seconds
+
+    threads = timeline.threads[timeline.threads["name"].str.startswith("contender-")]
+    if len(threads) != CONTENDERS:
+        return f"live test: {len(threads)} of {CONTENDERS} threads were seen"
+    states = state_seconds(timeline).loc[threads.index]
+    span = (threads["end_ns"].max() - threads["start_ns"].min()) / NS_PER_S
+    ran, waited = states["running"].sum(), states["gil_wait"].sum()
+    return (
+        f"live test: two threads wanted the GIL for {span * 1000:.0f} ms: together they ran"
+        f" {ran * 1000:.0f} ms and waited {waited * 1000:.0f} ms for each other"
+    )
