@@ -223,7 +223,7 @@ static uint32_t count_filled(const gt_record *records) {
     return low;
 }
 
-uint64_t gt_region_count(const gt_region *region) {
+uint64_t gt_region_count(gt_region *region) {
     uint64_t count = 0;
     uint32_t used = gt_chunks_used(region);
     for (uint32_t chunk = 1; chunk < used; chunk++)

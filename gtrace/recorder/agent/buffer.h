@@ -71,7 +71,7 @@ void gt_region_begin(gt_region *region);
 /* Ends recording, cuts the file to what was used, and gives the memory back. */
 void gt_region_close(gt_region *region);
 /* Number of records so far. */
-uint64_t gt_region_count(const gt_region *region);
+uint64_t gt_region_count(gt_region *region);
 
 /* With `value` 0 a record that stands alone. */
 void gt_write_slow(gt_region *region, gt_record record, uint64_t value);

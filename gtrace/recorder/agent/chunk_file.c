@@ -154,9 +154,20 @@ uint32_t gt_chunk_take(gt_region *region, uint64_t time_ns) {
     return error == 0 ? chunk : say_full(region, time_ns, error);
 }
 
-uint32_t gt_chunks_used(const gt_region *region) {
-    uint32_t next = atomic_load(&region->next_chunk);
+/* Chunks handed out, those included that then could not be allocated. */
+static uint32_t handed_out(uint32_t next, const gt_region *region) {
     return next < region->chunk_limit ? next : region->chunk_limit;
+}
+
+static uint64_t file_bytes(int fd) {
+    struct stat found;
+    return fd >= 0 && fstat(fd, &found) == 0 ? (uint64_t)found.st_size : 0;
+}
+
+uint32_t gt_chunks_used(gt_region *region) {
+    uint32_t next = handed_out(atomic_load(&region->next_chunk), region);
+    uint64_t existing = file_bytes(usable_fd(region)) / GT_CHUNK_BYTES;
+    return next < existing ? next : (uint32_t)existing;
 }
 
 static int map_file(gt_region *region, int fd, uint64_t max_bytes) {
@@ -208,9 +219,7 @@ int gt_chunk_file_create(gt_region *region, uint64_t max_bytes) {
 }
 
 static uint32_t unmap(gt_region *region) {
-    uint32_t used = atomic_exchange(&region->next_chunk, NO_MORE_CHUNKS);
-    if (used > region->chunk_limit)
-        used = region->chunk_limit;
+    uint32_t used = handed_out(atomic_exchange(&region->next_chunk, NO_MORE_CHUNKS), region);
     size_t used_bytes = (size_t)used * GT_CHUNK_BYTES;
     /* A thread may still be inside a hook: leave it pages to write to, but not the file's. */
     mmap(region->header, used_bytes, PROT_READ | PROT_WRITE,
@@ -233,7 +242,8 @@ void gt_chunk_file_close(gt_region *region) {
     uint32_t used = unmap(region);
     if (fd < 0)
         return;
-    if (ftruncate(fd, (off_t)used * GT_CHUNK_BYTES) != 0) {
+    off_t used_bytes = (off_t)used * GT_CHUNK_BYTES;
+    if (file_bytes(fd) > (uint64_t)used_bytes && ftruncate(fd, used_bytes) != 0) {
         /* A longer file than needed: the chunks behind are empty and readers pass over them. */
     }
     close(fd);

@@ -13,8 +13,8 @@ int gt_chunk_file_create(gt_region *region, uint64_t max_bytes);
  * file is full, which the header then says. Safe in signal handlers; clobbers errno. */
 uint32_t gt_chunk_take(gt_region *region, uint64_t time_ns);
 
-/* Chunks that may hold records, the first (header) chunk included. */
-uint32_t gt_chunks_used(const gt_region *region);
+/* Chunks that exist and may hold records, the first (header) chunk included. */
+uint32_t gt_chunks_used(gt_region *region);
 
 /* Gives back the memory and the descriptor. No chunk is handed out any more; a thread that is just writing a
  * record writes it into memory that nobody reads. Returns how many chunks were used. */
