@@ -7,8 +7,8 @@ milliseconds, names with spaces are quoted as in a shell, and ``#`` starts a com
     w1    0-40    gil_wait "crunch (a.py:3)" <- main
     w1    40-100  lock_wait reason="Lock.acquire" evidence=derived core=1
 
-Keys: ``reason``, ``caller``, ``evidence`` (default exact), ``core`` (default -1) and ``gil`` (default: what
-the state implies).
+Keys: ``reason``, ``caller``, ``evidence`` (default exact), ``core`` (default -1), ``lock`` and
+``gil_number`` (default 0), and ``gil`` (default: what the state implies).
 """
 
 from __future__ import annotations
@@ -77,7 +77,7 @@ INFERRED_RUN: Final = replace(
 
 def timeline(text: str, run: RunInfo = EXACT_RUN) -> Timeline:
     """The timeline a text describes; the run lasts until the last interval ends."""
-    rows = [_parse_line(line) for line in text.splitlines() if shlex.split(line, comments=True)]
+    rows = [_parse_line(line) for line in text.split("\n") if shlex.split(line, comments=True)]
     names = list(dict.fromkeys(row["thread"] for row in rows))
     lanes = {name: lane for lane, name in enumerate(names)}
     rows.sort(key=lambda row: (lanes[row["thread"]], row["start_ns"]))
@@ -99,15 +99,16 @@ def _parse_line(line: str) -> dict[str, Any]:
     gil = GIL_OF_STATE[State(state)]
     row: dict[str, Any] = {
         "thread": name, "start_ns": start, "end_ns": end, "state": state, "gil": gil.value if gil else None,
-        "core": -1, "function": "", "caller": "", "reason": "", "blocker": "", "evidence": "exact",
+        "core": -1, "function": "", "caller": "", "reason": "", "lock": 0, "gil_number": 0,
+        "blocker": "", "evidence": "exact",
     }  # fmt: skip
     words = iter(rest)
     for word in words:
         key, equals, value = word.partition("=")
         if word == "<-":
             row["blocker"] = next(words)
-        elif equals and key in ("reason", "caller", "evidence", "gil", "core"):
-            row[key] = int(value) if key == "core" else value
+        elif equals and key in ("reason", "caller", "evidence", "gil", "core", "lock", "gil_number"):
+            row[key] = int(value) if key in ("core", "lock", "gil_number") else value
         else:
             row["function"] = word
     return row
@@ -129,6 +130,8 @@ def _threads(names: list[str], spans: pd.DataFrame, duration: int) -> pd.DataFra
         "start_ns": spans["start_ns"].to_numpy("int64"),
         "end_ns": ends,
         "ended": ends < duration,
+        "gil_acquisitions": np.full(count, -1),
+        "gil_forced_releases": np.full(count, -1),
     })  # fmt: skip
 
 
@@ -139,7 +142,7 @@ def _intervals(frame: pd.DataFrame) -> pd.DataFrame:
         state=frame["state"].astype(STATE_DTYPE),
         gil=frame["gil"].astype(GIL_DTYPE),
         evidence=frame["evidence"].astype(EVIDENCE_DTYPE),
-        **{c: frame[c].astype("int64") for c in ("start_ns", "end_ns", "core")},
+        **{c: frame[c].astype("int64") for c in ("start_ns", "end_ns", "core", "lock", "gil_number")},
     )
     for column in ("thread", "function", "reason", "caller"):
         texts = pd.Index(list(dict.fromkeys(frame[column])), dtype=object)  # Arrow refuses lone surrogates
@@ -222,6 +225,8 @@ def _synthetic_timeline(parts: dict[str, np.ndarray], threads: int, duration: in
         "blocker_tid": np.where(blocker >= 0, FIRST_TID + blocker, -1),
         "evidence": pd.Categorical.from_codes(np.zeros(count, "int8"), dtype=EVIDENCE_DTYPE),
         "lane": lane,
+        "lock": (parts["state"] == list(State).index(State.LOCK_WAIT)) * (0x7F00_0000 + 64 * (lane % 3)),
+        "gil_number": np.zeros(count, "int64"),
         "caller": pd.Categorical.from_codes((lane % 4).astype("int8"), list(SYNTHETIC_FUNCTIONS[:4])),
     })  # fmt: skip
     spans = intervals.groupby("lane").agg(start_ns=("start_ns", "min"), end_ns=("end_ns", "max"))

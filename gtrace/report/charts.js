@@ -28,7 +28,7 @@ export function barLanes(totals, order) {
 
 /**
  * Time in each state, one bar a thread.
- * @param {object} config @param {Float64Array[]} totals @param {{order: number[], hidden: Set<number>, width: number}} options @param {Theme} theme
+ * @param {object} config @param {Float64Array[]} totals @param {{order: number[], hidden: Set<number>, left: number}} options `left` is the room for labels, px @param {Theme} theme
  * @returns {{data: object[], layout: object}}
  */
 export function stateFigure(config, totals, options, theme) {
@@ -36,25 +36,34 @@ export function stateFigure(config, totals, options, theme) {
   const bars = single.map((lane) => ({ label: config.threads[lane].name, totals: totals[lane], threads: 1 }));
   if (rest.length) bars.push({ label: `${rest.length} more threads, average`, totals: averageOf(rest.map((lane) => totals[lane])), threads: rest.length });
   const y = bars.map((_, i) => i);
-  const limit = options.width < 600 ? 12 : 26;
+  const limit = Math.floor(options.left / 7.4);
   const longest = Math.max(...bars.map((bar) => sumStates(bar.totals)), 1);
   const scale = unitOf(longest);
   const data = config.states.map((state, s) => ({
     type: 'bar', orientation: 'h', name: plotlyText(state.label), y, x: bars.map((bar) => bar.totals[s] / scale.ns),
     visible: !options.hidden.has(s), hoverinfo: 'text', textposition: 'none',
-    marker: { color: theme.states[s], line: { width: 0 }, pattern: state.striped ? { shape: '/', size: 5, solidity: 0.25, fgcolor: theme.muted } : undefined },
+    marker: { color: theme.states[s], line: { width: 0 }, pattern: stripes(state, theme, s) },
     hovertext: bars.map((bar) => `<b>${plotlyText(elide(bar.label, 60))}</b><br>${plotlyText(state.label)}: ${formatDuration(bar.totals[s])} (${formatPercent(bar.totals[s] / (sumStates(bar.totals) || 1))})`),
   })).filter((trace) => trace.x.some((value) => value > 0));
-  const left = options.width < 600 ? 96 : 196;
   return {
     data,
     layout: baseLayout(theme, {
       barmode: 'stack', bargap: bars.length > 12 ? 0.2 : 0.3, height: Math.max(90, bars.length * (bars.length > 12 ? 20 : 28) + 46),
-      margin: { l: left, r: 12, t: 4, b: 38 },
-      xaxis: { title: { text: scale.name, standoff: 6 }, gridcolor: theme.rule, zeroline: false, rangemode: 'tozero', fixedrange: true, nticks: 8 },
-      yaxis: { tickvals: y, ticktext: bars.map((bar) => plotlyText(elide(bar.label, limit))), autorange: 'reversed', showgrid: false, zeroline: false, fixedrange: true, ticklabelstandoff: 6 },
+      margin: { l: options.left, r: 1, t: 4, b: 38 },
+      xaxis: { title: { text: scale.name, standoff: 6 }, gridcolor: theme.rule, zeroline: false, range: [0, longest / scale.ns], fixedrange: true, nticks: 8 },
+      yaxis: { showticklabels: false, range: [bars.length - 0.5, -0.5], showgrid: false, zeroline: false, fixedrange: true },
+      annotations: bars.map((bar, i) => leftLabel(elide(bar.label, limit), i, options.left, theme)),
     }),
   };
+}
+
+function stripes(state, theme, s) {
+  return state.striped ? { shape: '/', size: 5, solidity: 0.2, bgcolor: theme.states[s], fgcolor: theme.muted, fillmode: 'replace' } : undefined;
+}
+
+/** A label at the left edge, where the timeline has its labels too. */
+function leftLabel(text, y, left, theme) {
+  return { xref: 'paper', x: 0, xshift: -left - 2, xanchor: 'left', y, yanchor: 'middle', showarrow: false, text: plotlyText(text), font: { size: 13, color: theme.ink } };
 }
 
 function averageOf(all) {
@@ -87,23 +96,24 @@ export function slicesOf(store, sums, range, slices) {
   return all;
 }
 
-/** Threads in each state over time. @param {object} config @param {Float64Array} slices @param {{range: import('./view.js').Range, hidden: Set<number>}} options @param {Theme} theme @returns {{data: object[], layout: object}} */
+/** Threads in each state over time. @param {object} config @param {Float64Array} slices @param {{range: import('./view.js').Range, hidden: Set<number>, left: number}} options @param {Theme} theme @returns {{data: object[], layout: object}} */
 export function utilisationFigure(config, slices, options, theme) {
   const count = slices.length / SUMS;
   const width = (options.range.to - options.range.from) / count;
   const scale = unitOf(options.range.to);
   const x = Array.from({ length: count }, (_, i) => (options.range.from + (i + 0.5) * width) / scale.ns);
   const data = config.states.map((state, s) => ({
-    type: 'scatter', mode: 'lines', stackgroup: 'states', name: plotlyText(state.label), x, line: { width: 0, shape: 'hvh' },
+    type: 'scatter', mode: 'lines', stackgroup: 'states', fillpattern: stripes(state, theme, s), name: plotlyText(state.label), x, line: { width: 0, shape: 'hvh' },
     fillcolor: theme.states[s], visible: !options.hidden.has(s), y: x.map((_, i) => slices[i * SUMS + s] / width),
     hovertemplate: `${plotlyText(state.label)}: %{y:.2f}<extra></extra>`,
   })).filter((trace) => trace.y.some((value) => value > 0));
   return {
     data,
     layout: baseLayout(theme, {
-      height: 240, margin: { l: 44, r: 12, t: 8, b: 40 }, hovermode: 'x unified',
+      height: 240, margin: { l: options.left, r: 1, t: 8, b: 40 }, hovermode: 'x unified',
       xaxis: { title: { text: `${scale.name} since the start`, standoff: 6 }, gridcolor: theme.rule, zeroline: false, fixedrange: true, hoverformat: '.4f', range: [options.range.from / scale.ns, options.range.to / scale.ns] },
-      yaxis: { title: { text: 'threads', standoff: 8 }, gridcolor: theme.rule, zeroline: false, rangemode: 'tozero', fixedrange: true, nticks: 6 },
+      yaxis: { gridcolor: theme.rule, zeroline: false, rangemode: 'tozero', fixedrange: true, nticks: 6 },
+      annotations: [{ ...leftLabel('threads', 0.5, options.left, theme), yref: 'paper' }],
       shapes: [{ type: 'line', xref: 'paper', x0: 0, x1: 1, y0: config.cores, y1: config.cores, line: { color: theme.ink, width: 1, dash: 'dash' } }],
     }),
   };
@@ -111,8 +121,9 @@ export function utilisationFigure(config, slices, options, theme) {
 
 export { SLICES };
 
-/** How long the GIL was held at a time: counts in bins that grow by a constant factor. @param {Float64Array} lengths ns @param {number} switchInterval ns @param {Theme} theme @returns {{data: object[], layout: object}} */
-export function holdFigure(lengths, switchInterval, theme) {
+/** How long the GIL was held at a time: counts in bins that grow by a constant factor. @param {Float64Array} lengths ns @param {{switchInterval: number, left: number}} options @param {Theme} theme @returns {{data: object[], layout: object}} */
+export function holdFigure(lengths, options, theme) {
+  const { switchInterval, left } = options;
   const bins = logBins(lengths, 4);
   return {
     data: [{
@@ -121,13 +132,19 @@ export function holdFigure(lengths, switchInterval, theme) {
       hovertext: bins.map((bin) => `${bin.count} holds of ${formatDuration(bin.from)} to ${formatDuration(bin.to)}`),
     }],
     layout: baseLayout(theme, {
-      height: 200, margin: { l: 52, r: 12, t: 22, b: 40 }, bargap: 0,
+      height: 200, margin: { l: left, r: 1, t: 22, b: 40 }, bargap: 0,
       xaxis: { title: { text: 'length of a hold', standoff: 6 }, showgrid: false, zeroline: false, fixedrange: true, tickvals: [2, 3, 4, 5, 6, 7, 8, 9, 10], ticktext: ['100 ns', '1 µs', '10 µs', '100 µs', '1 ms', '10 ms', '100 ms', '1 s', '10 s'] },
-      yaxis: { title: { text: 'holds', standoff: 8 }, gridcolor: theme.rule, zeroline: false, fixedrange: true, nticks: 5 },
+      yaxis: { gridcolor: theme.rule, zeroline: false, fixedrange: true, nticks: 5 },
       shapes: switchInterval > 0 ? [{ type: 'line', yref: 'paper', y0: 0, y1: 1, x0: Math.log10(switchInterval), x1: Math.log10(switchInterval), line: { color: theme.ink, width: 1, dash: 'dash' } }] : [],
-      annotations: switchInterval > 0 ? [{ x: Math.log10(switchInterval), y: 1, yref: 'paper', yanchor: 'bottom', showarrow: false, text: `switch interval ${formatDuration(switchInterval)}`, font: { size: 11, color: theme.muted } }] : [],
+      annotations: [{ ...leftLabel('holds', 0.5, left, theme), yref: 'paper' }, ...switchMark(switchInterval, theme)],
     }),
   };
+}
+
+function switchMark(switchInterval, theme) {
+  if (!(switchInterval > 0)) return [];
+  const text = `switch interval ${formatDuration(switchInterval)}`;
+  return [{ x: Math.log10(switchInterval), y: 1, yref: 'paper', yanchor: 'bottom', showarrow: false, text, font: { size: 11, color: theme.muted } }];
 }
 
 /** @param {Float64Array} lengths @param {number} perDecade @returns {{from: number, to: number, count: number}[]} */

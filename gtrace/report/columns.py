@@ -49,9 +49,10 @@ def pack(timeline: Timeline) -> Columns:
     duration = intervals["end_ns"].to_numpy("int64") - start
     functions, (function, caller) = _shared_texts(intervals, ("function", "caller"))
     reasons, reason = _used_texts(intervals["reason"])
+    locks, lock = _used_locks(intervals["lock"])
     blocker = blocker_lanes(timeline)
     facts = _facts(intervals)
-    kind, first = kinds_of(lane, (facts, function, caller, reason, blocker + 1))
+    kind, first = kinds_of(lane, (facts, function, caller, reason, blocker + 1, lock))
     lanes = len(timeline.threads)
     kind_base = np.searchsorted(lane[first], np.arange(lanes))
     columns = {
@@ -63,6 +64,7 @@ def pack(timeline: Timeline) -> Columns:
         "kindCaller": caller[first],
         "kindReason": reason[first],
         "kindBlocker": blocker[first] + 1,
+        "kindLock": lock[first],
     }
     packed, sizes = _compress(columns)
     long = np.flatnonzero(duration >= UINT32_LIMIT)
@@ -73,6 +75,7 @@ def pack(timeline: Timeline) -> Columns:
         ],
         "functions": functions,
         "reasons": reasons,
+        "locks": locks,
         "laneCounts": np.bincount(lane, minlength=lanes).tolist(),
         "laneStarts": timeline.threads["start_ns"].tolist(),
         "kindCounts": np.bincount(lane[first], minlength=lanes).tolist(),
@@ -103,6 +106,17 @@ def _shared_texts(intervals: pd.DataFrame, columns: tuple[str, ...]) -> tuple[li
     texts = list(dict.fromkeys(text for used, _ in found for text in used))
     place = {text: i for i, text in enumerate(texts)}
     return texts, [np.array([place[text] for text in used], dtype="int64")[index] for used, index in found]
+
+
+def _used_locks(column: pd.Series[int]) -> tuple[list[str], Ints]:
+    """The addresses that occur, as text, the empty one first; and each row's index in them."""
+    used, index = np.unique(np.append(column.to_numpy("int64"), 0), return_inverse=True)
+    names = ["" if address == 0 else hex(address % (1 << 64)) for address in used.tolist()]
+    empty = names.index("")
+    order = [empty, *(i for i in range(len(names)) if i != empty)]
+    place = np.empty(len(order), dtype="int64")
+    place[order] = np.arange(len(order))
+    return [names[i] for i in order], place[index[:-1]]
 
 
 def blocker_lanes(timeline: Timeline) -> Ints:

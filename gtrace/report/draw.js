@@ -35,7 +35,7 @@ export function paintOf(states, theme, tokens) {
   return {
     css, ink: css.map(inkOn), page: tokens.page, line: tokens.rule, accent: tokens.accent, pageRgba: pixelOf(page),
     rgba: Uint32Array.from(css, (hex) => pixelOf(rgbOf(hex))),
-    stripe: Uint32Array.from(css, (hex, s) => pixelOf(states[s].striped ? mix(rgbOf(hex), muted, 0.45) : mix(rgbOf(hex), page, 0.55))),
+    stripe: Uint32Array.from(css, (hex, s) => pixelOf(states[s].striped ? mix(rgbOf(hex), muted, 0.4) : mix(rgbOf(hex), page, 0.4))),
   };
 }
 
@@ -101,8 +101,13 @@ export function drawIntervals(context, box, scene, lane) {
       context.fillStyle = scene.patterns[state];
       context.fillRect(left, box.top, width - gap, box.height);
     }
-    if (width > LABEL_ROOM && box.height >= 14) drawLabel(context, box, { left, width, ink: paint.ink[state] }, store.functions[store.kinds.fn[kind]]);
+    if (width > LABEL_ROOM && box.height >= 14) drawLabel(context, box, { left, width, ink: paint.ink[state], fill: paint.css[state] }, labelOf(store, kind));
   }
+}
+
+/** What a waiting thread waits for, else the function it is in. @param {import('./store.js').Store} store @param {number} kind @returns {string} */
+export function labelOf(store, kind) {
+  return store.reasons[store.kinds.reason[kind]] || store.functions[store.kinds.fn[kind]];
 }
 
 function drawLabel(context, box, place, name) {
@@ -112,6 +117,8 @@ function drawLabel(context, box, place, name) {
   const widest = context.measureText(text).width;
   const shown = widest <= room ? text : `${text.slice(0, Math.max(0, Math.floor((text.length * room) / widest) - 1))}…`;
   if (shown.length < 3 && shown !== text) return;
+  context.fillStyle = place.fill;
+  context.fillRect(place.left + 2, box.top, context.measureText(shown).width + 6, box.height);
   context.fillStyle = place.ink;
   context.fillText(shown, place.left + 5, box.top + box.height / 2 + 0.5);
 }
@@ -131,15 +138,11 @@ export function stripePatterns(context, paint) {
 }
 
 /**
- * Every lane in sight.
- * @param {HTMLCanvasElement} canvas @param {object} scene `store sums view hidden paint striped patterns`, `rows` ({lane, top} in px) and `row` ({height, bar}) @param {{width: number, height: number, ratio: number}} size
+ * Every lane in sight, on a canvas made ready.
+ * @param {HTMLCanvasElement} canvas @param {object} scene `store sums view hidden paint striped patterns`, `rows` ({lane, top} in px) and `row` ({height, bar}) @param {{width: number}} size
  */
 export function drawLanes(canvas, scene, size) {
   const context = canvas.getContext('2d');
-  context.setTransform(size.ratio, 0, 0, size.ratio, 0, 0);
-  context.clearRect(0, 0, size.width, size.height);
-  context.font = '11px system-ui, sans-serif';
-  context.textBaseline = 'middle';
   const inset = Math.floor((scene.row.height - scene.row.bar) / 2);
   const dense = scene.rows.filter((row) => !hasRoom(scene.store, row.lane, scene.view, size.width));
   drawDense(context, scene, { ...size, inset }, dense);
@@ -168,29 +171,4 @@ function drawDense(context, scene, size, rows) {
   rows.forEach((row, i) => {
     context.drawImage(sheet, 0, i * scene.row.bar, width, scene.row.bar, 0, row.top + size.inset, width, scene.row.bar);
   });
-}
-
-/** The whole run, all lanes together. @param {HTMLCanvasElement} canvas @param {Float64Array} cells @param {object} scene @param {{width: number, height: number, ratio: number}} size */
-export function drawOverview(canvas, cells, scene, size) {
-  const context = canvas.getContext('2d');
-  context.setTransform(size.ratio, 0, 0, size.ratio, 0, 0);
-  context.clearRect(0, 0, size.width, size.height);
-  const width = cells.length / SUMS;
-  const image = new ImageData(width, size.height);
-  paintCells(new Uint32Array(image.data.buffer), { width, height: size.height, top: 0 }, cells, { ...scene, cellNs: scene.overviewNs });
-  scene.sheet.width = width;
-  scene.sheet.height = size.height;
-  scene.sheet.getContext('2d').putImageData(image, 0, 0);
-  context.imageSmoothingEnabled = false;
-  context.drawImage(scene.sheet, 0, 0, size.width, size.height);
-  const x = (time) => (time / scene.duration) * size.width;
-  context.fillStyle = scene.paint.page;
-  context.globalAlpha = 0.62;
-  context.fillRect(0, 0, x(scene.view.from), size.height);
-  context.fillRect(x(scene.view.to), 0, size.width - x(scene.view.to), size.height);
-  context.globalAlpha = 1;
-  context.strokeStyle = scene.paint.accent;
-  context.lineWidth = 1.5;
-  const left = Math.max(0.75, x(scene.view.from));
-  context.strokeRect(left, 0.75, Math.max(3, Math.min(x(scene.view.to), size.width - 0.75) - left), size.height - 1.5);
 }

@@ -21,6 +21,8 @@ if TYPE_CHECKING:
     from gtrace.timeline.timeline import RunInfo, Timeline
 
 NOT_KNOWN: Final = "not known"
+MUCH_UNKNOWN: Final = 0.01
+"""From this share of the run in unknown states on, a sum of known states is a lower bound."""
 ROUNDS_UP: Final = 0.9995
 """From this share of a unit on, three digits round up to the whole unit."""
 SMALLEST_SHARE: Final = 0.001
@@ -52,7 +54,7 @@ SOURCE_MEANING: Final[dict[str, str]] = {
 HOW_TO_GET: Final[dict[str, str]] = {
     Source.CALLS.value: "record without --light, with viztracer installed",
     Source.GIL.value: "record with the agent, on Linux; gtrace doctor says what stands in its way",
-    Source.SCHEDULER.value: "set kernel.perf_event_paranoid to 2 or less; a container must allow perf_event_open",
+    Source.SCHEDULER.value: "set kernel.perf_event_paranoid to 2 or less, and allow perf_event_open",
     Source.THREADS.value: "start the program with gtrace run",
 }
 
@@ -135,11 +137,19 @@ def headline(timeline: Timeline, summary: dict[str, Any]) -> list[Number]:
     run = timeline.run
     numbers = [
         Number("wall", LABELS["wall"], seconds(run.duration / NS_PER_S), _threads_note(timeline)),
-        _number("cores", summary.get("parallelism"), lambda n: (f"{n:.2f}", f"of {run.cores}, on average")),
+        _number("cores", summary.get("parallelism"), lambda n: (f"{n:.2f}", _cores_note(timeline))),
     ]
     if run.free_threaded:
         return numbers
     return [*numbers, *_gil_numbers(timeline, summary.get("gil") or {})]
+
+
+def _cores_note(timeline: Timeline) -> str:
+    intervals = timeline.intervals
+    unknown = (intervals["state"] == State.UNKNOWN.value).to_numpy()
+    lengths = (intervals["end_ns"] - intervals["start_ns"]).to_numpy()
+    open_share = lengths[unknown].sum() / max(1, int(timeline.run.duration))
+    return f"of {timeline.run.cores}, " + ("at least" if open_share > MUCH_UNKNOWN else "on average")
 
 
 def _threads_note(timeline: Timeline) -> str:
@@ -150,16 +160,21 @@ def _threads_note(timeline: Timeline) -> str:
 def _gil_numbers(timeline: Timeline, gil: dict[str, Any]) -> list[Number]:
     wall = timeline.run.duration / NS_PER_S
     lifetime = float((timeline.threads["end_ns"] - timeline.threads["start_ns"]).sum()) / NS_PER_S
+    exact = timeline.run.evidence.get(Source.GIL.value, "").startswith("exact")
+    least = "" if exact else ", at least"
     held, waited = gil.get("utilization"), gil.get("wait_s")
     changes = gil.get("handoffs")
     if changes is None:
         changes = handoffs(timeline.intervals)
     return [
-        _number("held", held, lambda share: (percent(share), "of wall time")),
+        _number("held", held, lambda share: (percent(share), f"of wall time{least}")),
         _number(
             "wait",
             waited,
-            lambda s: (percent(s / lifetime if lifetime else 0.0), f"of all threads’ time, {seconds(s)}"),
+            lambda s: (
+                percent(s / lifetime if lifetime else 0.0),
+                f"of all threads’ time, {seconds(s)}{least}",
+            ),
         ),
         _number("handoffs", changes, lambda n: (f"{n / wall if wall else 0:,.0f}/s", f"{n:,} in all")),
         _number(
@@ -213,7 +228,7 @@ def longest_wait(intervals: pd.DataFrame) -> tuple[int, str] | None:
     """The longest wait for the GIL, in ns, and whose; None where waits are not known."""
     known = _seen(intervals)
     waits = known[(known["state"] == State.GIL_WAIT.value).to_numpy()]
-    if known.empty:
+    if not (known["gil"] == Gil.HOLDS.value).any():
         return None
     if waits.empty:
         return 0, "nobody waited"

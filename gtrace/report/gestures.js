@@ -1,7 +1,9 @@
 // Pointer, wheel and keys on the timeline; each only calls what the timeline offers.
 
 import { pan, pin, redraw, select, show, showAll, showChosen, step, stepLane, under, undo, unpin, wordsUnder, zoom } from './timeline.js';
-import { showWords } from './tooltip.js';
+import { heldAt } from './gil.js';
+import { intervalAt } from './store.js';
+import { coresWords, holderWords, showWords } from './tooltip.js';
 import { panBy } from './view.js';
 
 /** A drag shorter than this is a click, px. */
@@ -14,6 +16,7 @@ export function connectGestures(self) {
   connectPointer(self);
   connectWheel(self);
   connectOverview(self);
+  connectStrips(self);
   connectKeys(self);
   self.scroll.addEventListener('scroll', () => { hideTooltip(self); redraw(self); });
 }
@@ -76,7 +79,10 @@ function drop(self, at) {
 
 function hover(self, event) {
   const at = place(self, event);
-  const words = wordsUnder(self, at.x, at.y);
+  tell(self, event, wordsUnder(self, at.x, at.y));
+}
+
+function tell(self, event, words) {
   const tooltip = self.element('tooltip');
   if (!words) { hideTooltip(self); return; }
   showWords(tooltip, words, self.world.config.states);
@@ -137,6 +143,19 @@ function connectOverview(self) {
     self.sweep = null;
     const [from, to] = [x, event.clientX].sort((a, b) => a - b).map((at) => ((at - box.left) / box.width) * self.duration);
     if (event.clientX !== x) show(self, { from, to });
+  });
+}
+
+function connectStrips(self) {
+  for (const [id, words] of [['gil', holderWords], ['cores', coresWords]]) {
+    const strip = self.element(id);
+    strip.addEventListener('pointermove', (event) => tell(self, event, words(self, timeAt(self, event.clientX - strip.getBoundingClientRect().left))));
+    strip.addEventListener('pointerleave', () => hideTooltip(self));
+  }
+  self.element('gil').addEventListener('click', (event) => {
+    const time = timeAt(self, event.clientX - self.element('gil').getBoundingClientRect().left);
+    const found = self.held ? heldAt(self.held, time) : -1;
+    if (found >= 0) pin(self, self.held.lane[found], intervalAt(self.world.store, self.held.lane[found], time));
   });
 }
 

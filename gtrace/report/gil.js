@@ -69,10 +69,16 @@ export function lowerBound(values, value) {
 }
 
 /** The first held interval that ends after the instant. @param {Held} held @param {number} time @returns {number} */
-function firstAfter(held, time) {
+export function firstAfter(held, time) {
   let place = lowerBound(held.start, time);
   while (place > 0 && held.end[place - 1] > time) place -= 1;
   return place;
+}
+
+/** The held interval at an instant, -1 where nobody holds the GIL. @param {Held} held @param {number} time @returns {number} */
+export function heldAt(held, time) {
+  const place = firstAfter(held, time);
+  return place < held.start.length && held.start[place] <= time ? place : -1;
 }
 
 /**

@@ -6,9 +6,9 @@ import { formatCount, formatDuration, formatInstant, formatPercent, significant 
 import { connectGestures, toggleHelp } from './gestures.js';
 import { blameWithin, heldIntervals, holdsWithin } from './gil.js';
 import { decodeStore, fromBase64, inflate, intervalAt } from './store.js';
-import { blameRows, holdRows, threadRows, waitRows } from './tables.js';
+import { blameRows, holdRows, lockRows, threadRows, waitRows } from './tables.js';
 import { createTable, make, setRows } from './tableview.js';
-import { arrange, createTimeline, pin, redraw, select, show, showAll, showChosen, undo, useTheme, zoom } from './timeline.js';
+import { arrange, createTimeline, pin, redraw, select, show, showAll, showChosen, undo, useHeld, useTheme, zoom } from './timeline.js';
 import { formatHash, parseHash } from './view.js';
 
 const LONGEST_HOLDS = 50;
@@ -43,6 +43,7 @@ async function start() {
 /** All that can wait until something is on the screen. */
 async function finish(page) {
   page.held = page.world.config.freeThreaded ? null : heldIntervals(page.world.store);
+  useHeld(page.timeline, page.held);
   recount(page);
   document.documentElement.dataset.ready = 'tables';
   await documentParsed();
@@ -106,7 +107,12 @@ function createTables(page) {
   const chart = make('div', 'chart');
   chart.id = 'hold-chart';
   byId('table-holds').append(chart);
-  return { threads, waits, blame, holds };
+  const locks = createTable(byId('table-locks'), {
+    title: 'Locks', file: `${config.title}-locks`, sort: 'total', onRow: goTo, empty: 'No wait for a lock is known in this range.',
+    how: ['Every lock some thread had to wait for, named by its address.', 'Hold the lock at the top for less, or guard less with it.'],
+    columns: [{ key: 'lock', label: 'Lock', type: 'text' }, { key: 'place', label: 'Waited for in', type: 'text' }, { key: 'waker', label: 'Mostly released by', type: 'text' }, { key: 'threads', label: 'Threads', type: 'count' }, ...span],
+  });
+  return { threads, waits, blame, holds, locks };
 }
 
 /** Brings a row's thread, and its instant where it has one, into the timeline's view. */
@@ -135,7 +141,10 @@ function recount(page) {
   page.totals = config.threads.map((_, lane) => laneTotals(store, sums, lane, range.from, range.to));
   const waits = states.map((id, s) => [id, s]).filter(([id]) => !['running', 'native', 'unknown'].includes(id)).map(([, s]) => s);
   setRows(page.tables.threads, threadRows(config.threads, page.totals, states, range));
-  setRows(page.tables.waits, waitRows(store, kindTotals(store, range.from, range.to), { names, states, waits }));
+  const kinds = kindTotals(store, range.from, range.to);
+  setRows(page.tables.waits, waitRows(store, kinds, { names, states, waits }));
+  setRows(page.tables.locks, lockRows(store, kinds, names));
+  byId('table-locks').hidden = store.locks.length < 2;
   if (page.held) {
     page.holds = holdsWithin(page.held, range.from, range.to, LONGEST_HOLDS);
     page.blame = blameWithin(store, page.held, range.from, range.to);
@@ -189,14 +198,14 @@ function drawCharts(page) {
   const theme = { ...tokens, states: config.states.map((state) => state[name]) };
   const range = page.selection ?? page.whole;
   const settings = { displayModeBar: false, responsive: true };
-  const width = byId('state-chart').clientWidth;
-  const bars = stateFigure(config, page.totals, { order: page.timeline.order, hidden: page.hidden, width }, theme);
+  const left = parseFloat(getComputedStyle(document.documentElement).getPropertyValue('--label-width'));
+  const bars = stateFigure(config, page.totals, { order: page.timeline.order, hidden: page.hidden, left }, theme);
   page.plotly.react('state-chart', bars.data, bars.layout, settings);
   const slices = slicesOf(store, sums, range, SLICES);
-  const over = utilisationFigure(config, slices, { range, hidden: page.hidden }, theme);
+  const over = utilisationFigure(config, slices, { range, hidden: page.hidden, left }, theme);
   page.plotly.react('utilisation-chart', over.data, over.layout, settings);
   if (!page.holds?.count) return;
-  const holds = holdFigure(page.holds.lengths, config.switchInterval, theme);
+  const holds = holdFigure(page.holds.lengths, { switchInterval: config.switchInterval, left }, theme);
   page.plotly.react('hold-chart', holds.data, holds.layout, settings);
 }
 

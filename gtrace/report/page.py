@@ -16,7 +16,7 @@ from gtrace.analysis.verdict import judge
 from gtrace.model import EVIDENCE_MEANING, MEANING, State
 from gtrace.report import facts
 from gtrace.report.columns import pack
-from gtrace.report.escape import safe_text, script_json
+from gtrace.report.escape import prose, safe_text, script_json
 from gtrace.report.palette import COLOURS, LABELS, PATTERNED, css_variables
 from gtrace.report.template import asset, template
 
@@ -25,7 +25,7 @@ if TYPE_CHECKING:
 
 SCRIPTS: Final = (
     "format.js", "store.js", "aggregate.js", "gil.js", "view.js", "tables.js", "charts.js",
-    "draw.js", "tooltip.js", "timeline.js", "gestures.js", "tableview.js", "main.js",
+    "draw.js", "strips.js", "tooltip.js", "timeline.js", "gestures.js", "tableview.js", "main.js",
 )  # fmt: skip
 """The page's modules, each after those it imports."""
 
@@ -53,7 +53,8 @@ def page_context(timeline: Timeline) -> dict[str, Any]:
         "verdict": {
             "code": verdict.code,
             "text": safe_text(verdict.text),
-            "advice": safe_text(verdict.advice),
+            "prose": prose(verdict.text),
+            "advice": prose(verdict.advice),
             "numbers": [(safe_text(label), safe_text(value)) for label, value in verdict.numbers],
         },
         "banner": facts.INFERRED_BANNER if facts.only_inferred(timeline) else "",
@@ -61,7 +62,7 @@ def page_context(timeline: Timeline) -> dict[str, Any]:
         "environment": facts.environment(run),
         "evidence": facts.evidence_rows(run),
         "evidence_meaning": [(kind.value, meaning) for kind, meaning in EVIDENCE_MEANING.items()],
-        "notes": [safe_text(note) for note in run.notes],
+        "notes": [prose(note) for note in run.notes],
         "states": [(state.value, LABELS[state], MEANING[state]) for state in State],
         "light": Markup(css_variables("light")),  # noqa: S704 - constants of this package
         "dark": Markup(css_variables("dark")),  # noqa: S704 - constants of this package

@@ -9,6 +9,7 @@
  * @property {Uint32Array} fn index into Store.functions
  * @property {Uint32Array} caller index into Store.functions; the Python function the call stands in
  * @property {Uint32Array} reason index into Store.reasons
+ * @property {Uint32Array} lock index into Store.locks, 0 for none
  * @property {Int32Array} blocker lane, -1 where not known
  *
  * @typedef {object} Store every interval of the run, lane after lane
@@ -21,6 +22,7 @@
  * @property {Kinds} kinds
  * @property {string[]} functions
  * @property {string[]} reasons
+ * @property {string[]} locks addresses, the first empty
  */
 
 const EVIDENCE_KINDS = 3;
@@ -91,7 +93,7 @@ export function buildStore(header, columns) {
   from[lanes] = count;
   return {
     lanes, count, from, bounds, kind, core: columns.core, kinds: unpackKinds(header, columns),
-    functions: header.functions, reasons: header.reasons,
+    functions: header.functions, reasons: header.reasons, locks: header.locks,
   };
 }
 
@@ -101,7 +103,7 @@ function unpackKinds(header, columns) {
   const count = facts.length;
   const kinds = {
     lane: new Uint32Array(count), state: new Uint8Array(count), gil: new Uint8Array(count),
-    evidence: new Uint8Array(count), fn: columns.kindFunction, caller: columns.kindCaller, reason: columns.kindReason,
+    evidence: new Uint8Array(count), fn: columns.kindFunction, caller: columns.kindCaller, reason: columns.kindReason, lock: columns.kindLock,
     blocker: Int32Array.from(columns.kindBlocker, (value) => value - 1),
   };
   let lane = 0;

@@ -2,14 +2,12 @@
 
 import { laneTotals } from './aggregate.js';
 import { slicesOf, sumStates } from './charts.js';
-import { drawLanes, drawOverview, hasRoom, paintOf, stripePatterns } from './draw.js';
-import { axisTicks, decimalsFor, formatCount, formatDuration } from './format.js';
+import { drawLanes, hasRoom, paintOf, stripePatterns } from './draw.js';
+import { axisTicks, elide, formatCount, formatDuration } from './format.js';
 import { intervalAt, laneEnd, laneStart } from './store.js';
+import { coresInUse, drawAxis, drawCores, drawGil, drawOverview, prepare } from './strips.js';
 import { cellWords, intervalWords, showWords } from './tooltip.js';
 import { clampView, panBy, sameRange, withMargin, zoomAt } from './view.js';
-
-const AXIS_HEIGHT = 24;
-const OVERVIEW_HEIGHT = 40;
 
 /** The height of a lane and of the bar in it, px. @param {number} lanes @returns {{height: number, bar: number}} */
 export function rowFor(lanes) {
@@ -45,7 +43,7 @@ export function createTimeline(world, callbacks) {
     row: rowFor(store.lanes), hidden: new Set(), sort: 'start', search: '', drag: null,
     canvas: element('lane-canvas'), scroll: element('lane-scroll'), body: element('lane-body'),
     sheet: document.createElement('canvas'), striped: Uint8Array.from(config.states, (s) => (s.striped ? 1 : 0)),
-    overviewCells: null, frame: 0, width: 0,
+    overviewCells: null, cores: null, held: null, frame: 0, width: 0, names: config.threads.map((thread) => thread.name),
   };
   arrange(self);
   return self;
@@ -104,30 +102,49 @@ export function redraw(self) {
   self.frame = requestAnimationFrame(() => { self.frame = 0; draw(self); });
 }
 
-function fit(canvas, width, height, ratio) {
-  const w = Math.round(width * ratio);
-  const h = Math.round(height * ratio);
-  if (canvas.width !== w || canvas.height !== h) { canvas.width = w; canvas.height = h; }
-  canvas.style.width = `${width}px`;
-  canvas.style.height = `${height}px`;
-}
-
 function draw(self) {
   const began = performance.now();
   const ratio = Math.min(window.devicePixelRatio || 1, 2);
   const width = Math.max(1, self.body.clientWidth);
   const height = Math.max(1, Math.min(self.scroll.clientHeight, self.shown.length * self.row.height));
-  if (self.width !== width) { self.width = width; self.overviewCells = null; }
-  fit(self.canvas, width, height, ratio);
-  fit(self.element('axis'), width, AXIS_HEIGHT, ratio);
-  fit(self.element('overview'), width, OVERVIEW_HEIGHT, ratio);
+  if (self.width !== width) { self.width = width; self.overviewCells = null; self.cores = null; }
   const scene = sceneOf(self, height);
-  drawLanes(self.canvas, scene, { width, height, ratio });
+  drawGrid(self, prepare(self.canvas, { width, height, ratio }), { width, height });
+  drawLanes(self.canvas, scene, { width });
   drawMarks(self, scene, { width, height, ratio });
-  drawAxis(self, { width, ratio });
-  drawStrip(self, scene, { width, ratio });
+  drawStrips(self, scene, { width, ratio });
   writeNote(self, scene, width);
   self.lastDraw = performance.now() - began;
+}
+
+function drawStrips(self, scene, size) {
+  const { store, sums, config } = self.world;
+  const cells = Math.max(1, Math.floor(size.width));
+  if (!self.overviewCells) self.overviewCells = slicesOf(store, sums, { from: 0, to: self.duration }, cells);
+  const overviewNs = (self.duration / cells) * Math.max(1, store.lanes);
+  drawOverview(self.element('overview'), self.overviewCells, { ...scene, overviewNs }, size);
+  drawAxis(self.element('axis'), self.view, { line: self.paint.line, muted: self.ink.muted }, size);
+  if (self.held) drawGil(self.element('gil'), self.held, { ...scene, names: self.names }, size);
+  const drawnFor = self.cores && sameRange(self.cores.view, self.view);
+  if (drawnFor) drawCores(self.element('cores'), self.cores.used, { paint: self.paint, cores: config.cores, ink: self.ink.ink }, size);
+  else recountCores(self);
+}
+
+/** Counting over all lanes costs more than drawing those in sight, so it waits until the view rests. */
+function recountCores(self) {
+  clearTimeout(self.coresTimer);
+  self.coresTimer = setTimeout(() => {
+    const { store, sums } = self.world;
+    self.cores = { view: self.view, used: coresInUse(store, sums, self.view, self.width) };
+    redraw(self);
+  }, self.cores ? 90 : 0);
+}
+
+/** Takes up who held the GIL, which is worked out after the first paint. */
+export function useHeld(self, held) {
+  self.held = held && held.start.length ? held : null;
+  self.element('lanes').classList.toggle('no-gil', !self.held);
+  redraw(self);
 }
 
 function sceneOf(self, height) {
@@ -143,13 +160,16 @@ function sceneOf(self, height) {
   };
 }
 
+function drawGrid(self, context, size) {
+  context.fillStyle = self.paint.line;
+  for (const tick of axisTicks(self.view.from, self.view.to, size.width / 110).at) {
+    context.fillRect(Math.round(((tick - self.view.from) / (self.view.to - self.view.from)) * size.width), 0, 1, size.height);
+  }
+}
+
 function drawMarks(self, scene, size) {
   const context = self.canvas.getContext('2d');
   const x = (time) => ((time - self.view.from) / (self.view.to - self.view.from)) * size.width;
-  context.globalAlpha = 0.5;
-  context.fillStyle = self.paint.line;
-  for (const tick of axisTicks(self.view.from, self.view.to, size.width / 110).at) context.fillRect(Math.round(x(tick)), 0, 1, size.height);
-  context.globalAlpha = 1;
   const range = self.drag?.range ?? self.selection;
   if (range) {
     context.fillStyle = self.paint.accent;
@@ -190,33 +210,6 @@ function drawPin(self, scene, context, x) {
   context.lineTo(right - 4, tip + (down ? -6 : 6));
   context.lineTo(right + 4, tip + (down ? -6 : 6));
   context.fill();
-}
-
-function drawAxis(self, size) {
-  const context = self.element('axis').getContext('2d');
-  context.setTransform(size.ratio, 0, 0, size.ratio, 0, 0);
-  context.clearRect(0, 0, size.width, AXIS_HEIGHT);
-  context.font = '11px system-ui, sans-serif';
-  context.textBaseline = 'middle';
-  const { from, to } = self.view;
-  const { step, at } = axisTicks(from, to, size.width / 110);
-  const places = decimalsFor(step);
-  for (const tick of at) {
-    const x = Math.round(((tick - from) / (to - from)) * size.width);
-    const text = `${(tick / 1e9).toFixed(places)} s`;
-    const wide = context.measureText(text).width;
-    context.fillStyle = self.paint.line;
-    context.fillRect(x, AXIS_HEIGHT - 6, 1, 6);
-    context.fillStyle = self.ink.muted;
-    context.fillText(text, Math.min(Math.max(x - wide / 2, 0), size.width - wide), AXIS_HEIGHT / 2 - 2);
-  }
-}
-
-function drawStrip(self, scene, size) {
-  const cells = Math.max(1, Math.floor(size.width));
-  if (!self.overviewCells) self.overviewCells = slicesOf(self.world.store, self.world.sums, { from: 0, to: self.duration }, cells);
-  const overviewNs = (self.duration / cells) * Math.max(1, self.world.store.lanes);
-  drawOverview(self.element('overview'), self.overviewCells, { ...scene, overviewNs }, { ...size, height: OVERVIEW_HEIGHT });
 }
 
 function writeNote(self, scene, width) {
@@ -275,12 +268,35 @@ export function pin(self, lane, interval) {
   const start = self.world.store.bounds[interval + lane];
   const end = self.world.store.bounds[interval + lane + 1];
   if (end < self.view.from || start > self.view.to) show(self, panBy(self.view, ((start + end) / 2 - (self.view.from + self.view.to) / 2) / (self.view.to - self.view.from), self.duration));
-  showWords(self.element('pinned'), intervalWords(self.world.config, self.world.store, lane, interval), self.world.config.states);
+  showPinned(self, lane, interval);
   const at = self.shown.indexOf(lane) * self.row.height;
   if (at < self.scroll.scrollTop) self.scroll.scrollTop = at;
   if (at + self.row.height > self.scroll.scrollTop + self.scroll.clientHeight) self.scroll.scrollTop = at + self.row.height - self.scroll.clientHeight;
   for (const label of self.element('lane-labels').children) label.classList.toggle('pinned-lane', label.dataset.lane === String(lane));
   redraw(self);
+}
+
+function showPinned(self, lane, interval) {
+  const { config, store } = self.world;
+  const panel = self.element('pinned');
+  showWords(panel, intervalWords(config, store, lane, interval), config.states);
+  const actions = document.createElement('p');
+  actions.className = 'pinned-actions';
+  const act = (text, action) => {
+    const button = document.createElement('button');
+    button.type = 'button';
+    button.className = 'quiet';
+    button.textContent = text;
+    button.addEventListener('click', action);
+    actions.append(button);
+  };
+  const start = store.bounds[interval + lane];
+  const end = store.bounds[interval + lane + 1];
+  act('Zoom to it', () => show(self, withMargin({ from: start, to: end }, self.duration)));
+  act('Select its time', () => select(self, { from: start, to: end }));
+  const blocker = store.kinds.blocker[store.kind[interval]];
+  if (blocker >= 0) act(`Go to ${elide(self.names[blocker], 30)}`, () => pin(self, blocker, intervalAt(store, blocker, end - 1)));
+  panel.append(actions);
 }
 
 /** Forgets the pinned interval. */

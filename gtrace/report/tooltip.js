@@ -2,6 +2,7 @@
 
 import { STATES, SUMS, totalsUntil } from './aggregate.js';
 import { formatCount, formatDuration, formatInstant, formatPercent } from './format.js';
+import { heldAt } from './gil.js';
 import { intervalAt } from './store.js';
 
 /** @typedef {{title: string, state: number, lines: [string, string][]}} Words `state` is -1 where there are several */
@@ -21,6 +22,7 @@ export function intervalWords(config, store, lane, i) {
     ['function', store.functions[kinds.fn[kind]]],
     ['called by', store.kinds.caller[kind] === store.kinds.fn[kind] ? '' : store.functions[store.kinds.caller[kind]]],
     ['reason', store.reasons[kinds.reason[kind]]],
+    ['lock', store.locks[kinds.lock[kind]]],
     [state.id === 'gil_wait' ? 'GIL held by' : 'woken by', blockerWords(config, store, kinds.blocker[kind], start, end)],
     ['core', store.core[i] ? String(store.core[i] - 1) : ''],
     ['known', `${evidence.id}: ${evidence.meaning}`],
@@ -48,6 +50,26 @@ export function cellWords(config, store, sums, cell) {
     .map(([s, share]) => [config.states[s].label, formatPercent(share)]);
   lines.unshift(['', `${formatCount(last - first + 1)} intervals in ${formatDuration(cell.to - cell.from)}, from ${formatInstant(cell.from, (cell.to - cell.from) / 2)}`]);
   return { title: config.threads[cell.lane].name, state: -1, lines };
+}
+
+/** Who holds the GIL at an instant, in words. @param {object} self the timeline @param {number} time @returns {Words | null} */
+export function holderWords(self, time) {
+  const { config, store } = self.world;
+  const place = self.held ? heldAt(self.held, time) : -1;
+  if (place < 0) return { title: 'Nobody is known to hold the GIL', state: -1, lines: [] };
+  const lane = self.held.lane[place];
+  return { ...intervalWords(config, store, lane, intervalAt(store, lane, time)), title: `${config.threads[lane].name} holds the GIL` };
+}
+
+/** Cores in use around an instant, in words. @param {object} self the timeline @param {number} time @returns {Words | null} */
+export function coresWords(self, time) {
+  if (!self.cores) return null;
+  const { view, used } = self.cores;
+  const slice = Math.floor(((time - view.from) / (view.to - view.from)) * used.running.length);
+  if (!(slice >= 0 && slice < used.running.length)) return null;
+  const [running, native] = [used.running[slice], used.native[slice]];
+  const { config } = self.world;
+  return { title: `${(running + native).toFixed(2)} of ${config.cores} cores in use`, state: -1, lines: [['running', running.toFixed(2)], ['native', native.toFixed(2)]] };
 }
 
 /** Fills an element with words; all of them as text. @param {HTMLElement} element @param {Words} words @param {object[]} states */

@@ -1,0 +1,165 @@
+// The strips above the lanes: the whole run, cores in use, the holder of the GIL, and the axis.
+
+import { SUMS } from './aggregate.js';
+import { slicesOf } from './charts.js';
+import { paintCells } from './draw.js';
+import { axisTicks, decimalsFor } from './format.js';
+import { firstAfter, lowerBound } from './gil.js';
+
+/** Heights, px. */
+export const HEIGHT = { overview: 40, cores: 30, gil: 20, axis: 24 };
+const CORE_CELL = 3;
+const HOLDER_ROOM = 40;
+
+/** A canvas of that size in CSS pixels, ready to draw on. @param {HTMLCanvasElement} canvas @param {{width: number, height: number, ratio: number}} size @returns {CanvasRenderingContext2D} */
+export function prepare(canvas, size) {
+  const w = Math.round(size.width * size.ratio);
+  const h = Math.round(size.height * size.ratio);
+  if (canvas.width !== w || canvas.height !== h) { canvas.width = w; canvas.height = h; }
+  canvas.style.width = `${size.width}px`;
+  canvas.style.height = `${size.height}px`;
+  const context = canvas.getContext('2d');
+  context.setTransform(size.ratio, 0, 0, size.ratio, 0, 0);
+  context.clearRect(0, 0, size.width, size.height);
+  context.font = '11px system-ui, sans-serif';
+  context.textBaseline = 'middle';
+  return context;
+}
+
+/** The whole run, all threads together, with the part in view framed. @param {HTMLCanvasElement} canvas @param {Float64Array} cells @param {object} scene @param {{width: number, ratio: number}} size */
+export function drawOverview(canvas, cells, scene, size) {
+  const height = HEIGHT.overview;
+  const context = prepare(canvas, { ...size, height });
+  const width = cells.length / SUMS;
+  const image = new ImageData(width, height);
+  paintCells(new Uint32Array(image.data.buffer), { width, height, top: 0 }, cells, { ...scene, cellNs: scene.overviewNs });
+  scene.sheet.width = width;
+  scene.sheet.height = height;
+  scene.sheet.getContext('2d').putImageData(image, 0, 0);
+  context.imageSmoothingEnabled = false;
+  context.drawImage(scene.sheet, 0, 0, size.width, height);
+  const x = (time) => (time / scene.duration) * size.width;
+  context.fillStyle = scene.paint.page;
+  context.globalAlpha = 0.62;
+  context.fillRect(0, 0, x(scene.view.from), height);
+  context.fillRect(x(scene.view.to), 0, size.width - x(scene.view.to), height);
+  context.globalAlpha = 1;
+  context.strokeStyle = scene.paint.accent;
+  context.lineWidth = 1.5;
+  const left = Math.max(0.75, x(scene.view.from));
+  context.strokeRect(left, 0.75, Math.max(3, Math.min(x(scene.view.to), size.width - 0.75) - left), height - 1.5);
+}
+
+/** Cores in use within the view: threads running or in native code, per slice. @param {import('./store.js').Store} store @param {import('./aggregate.js').Sums} sums @param {import('./view.js').Range} view @param {number} width px @returns {{running: number[], native: number[]}} */
+export function coresInUse(store, sums, view, width) {
+  const count = Math.max(1, Math.floor(width / CORE_CELL));
+  const slices = slicesOf(store, sums, view, count);
+  const ns = (view.to - view.from) / count;
+  const at = (s) => Array.from({ length: count }, (_, i) => slices[i * SUMS + s] / ns);
+  return { running: at(0), native: at(1) };
+}
+
+/** @param {HTMLCanvasElement} canvas @param {{running: number[], native: number[]}} used @param {{paint: object, cores: number}} scene @param {{width: number, ratio: number}} size */
+export function drawCores(canvas, used, scene, size) {
+  const height = HEIGHT.cores;
+  const context = prepare(canvas, { ...size, height });
+  const top = Math.max(scene.cores, ...used.running.map((value, i) => value + used.native[i])) * 1.08;
+  const wide = size.width / used.running.length;
+  used.running.forEach((running, i) => {
+    const low = (running / top) * height;
+    const high = (used.native[i] / top) * height;
+    context.fillStyle = scene.paint.css[0];
+    context.fillRect(i * wide, height - low, wide + 0.5, low);
+    context.fillStyle = scene.paint.css[1];
+    context.fillRect(i * wide, height - low - high, wide + 0.5, high);
+  });
+  context.strokeStyle = scene.ink;
+  context.globalAlpha = 0.6;
+  context.setLineDash([4, 3]);
+  context.beginPath();
+  const line = Math.round(height - (scene.cores / top) * height) + 0.5;
+  context.moveTo(0, line);
+  context.lineTo(size.width, line);
+  context.stroke();
+  context.setLineDash([]);
+  context.globalAlpha = 1;
+}
+
+/** Who holds the GIL: single holds where there is room, else the share of time it was held. @param {HTMLCanvasElement} canvas @param {import('./gil.js').Held} held @param {object} scene @param {{width: number, ratio: number}} size */
+export function drawGil(canvas, held, scene, size) {
+  const context = prepare(canvas, { ...size, height: HEIGHT.gil });
+  const { view } = scene;
+  const first = firstAfter(held, view.from);
+  const last = lowerBound(held.start, view.to);
+  if (last - first > size.width * 0.4) drawHeldShares(context, held, scene, { ...size, first, last });
+  else drawHolds(context, held, scene, { ...size, first, last });
+}
+
+function drawHeldShares(context, held, scene, size) {
+  const cells = new Float64Array(Math.floor(size.width));
+  const width = (scene.view.to - scene.view.from) / cells.length;
+  for (let p = size.first; p < size.last; p += 1) {
+    const start = Math.max(held.start[p], scene.view.from);
+    const end = Math.min(held.end[p], scene.view.to);
+    const to = Math.min(cells.length - 1, Math.floor((end - scene.view.from) / width));
+    for (let c = Math.floor((start - scene.view.from) / width); c <= to; c += 1) {
+      const left = scene.view.from + c * width;
+      cells[c] += Math.max(0, Math.min(end, left + width) - Math.max(start, left));
+    }
+  }
+  context.fillStyle = scene.paint.css[0];
+  cells.forEach((ns, c) => {
+    const high = Math.min(1, ns / width) * HEIGHT.gil;
+    context.fillRect(c, HEIGHT.gil - high, 1, high);
+  });
+}
+
+function drawHolds(context, held, scene, size) {
+  const { store, paint, view } = scene;
+  const scale = size.width / (view.to - view.from);
+  const x = (time) => Math.min(Math.max((time - view.from) * scale, 0), size.width);
+  for (let p = size.first; p < size.last; p += 1) {
+    const kind = held.kind[p];
+    const state = store.kinds.state[kind];
+    const left = x(held.start[p]);
+    const room = Math.max(x(held.end[p]) - left, 0.75);
+    const goesOn = p + 1 < size.last && held.lane[p + 1] === held.lane[p] && held.start[p + 1] === held.end[p];
+    const wide = room - (room > 5 && !goesOn ? 1 : 0);
+    context.fillStyle = paint.css[state];
+    context.fillRect(left, 0, wide, HEIGHT.gil);
+    if (store.kinds.evidence[kind] === 2) { context.fillStyle = scene.patterns[state]; context.fillRect(left, 0, wide, HEIGHT.gil); }
+  }
+  for (let p = size.first; p < size.last;) {
+    let q = p;
+    while (q + 1 < size.last && held.lane[q + 1] === held.lane[q] && held.start[q + 1] === held.end[q]) q += 1;
+    const place = { left: x(held.start[p]), right: x(held.end[q]), state: store.kinds.state[held.kind[p]] };
+    if (place.right - place.left > HOLDER_ROOM) holderLabel(context, scene, place, scene.names[held.lane[p]]);
+    p = q + 1;
+  }
+}
+
+function holderLabel(context, scene, place, name) {
+  const room = place.right - place.left - 10;
+  const wide = context.measureText(name).width;
+  const shown = wide <= room ? name : `${name.slice(0, Math.max(1, Math.floor((name.length * room) / wide) - 1))}…`;
+  context.fillStyle = scene.paint.css[place.state];
+  context.fillRect(place.left + 2, 0, context.measureText(shown).width + 6, HEIGHT.gil);
+  context.fillStyle = scene.paint.ink[place.state];
+  context.fillText(shown, place.left + 5, HEIGHT.gil / 2 + 0.5);
+}
+
+/** @param {HTMLCanvasElement} canvas @param {import('./view.js').Range} view @param {{line: string, muted: string}} colours @param {{width: number, ratio: number}} size */
+export function drawAxis(canvas, view, colours, size) {
+  const context = prepare(canvas, { ...size, height: HEIGHT.axis });
+  const { step, at } = axisTicks(view.from, view.to, size.width / 110);
+  const places = decimalsFor(step);
+  for (const tick of at) {
+    const x = Math.round(((tick - view.from) / (view.to - view.from)) * size.width);
+    const text = `${(tick / 1e9).toFixed(places)} s`;
+    const wide = context.measureText(text).width;
+    context.fillStyle = colours.line;
+    context.fillRect(x, HEIGHT.axis - 6, 1, 6);
+    context.fillStyle = colours.muted;
+    context.fillText(text, Math.min(Math.max(x - wide / 2, 0), size.width - wide), HEIGHT.axis / 2 - 2);
+  }
+}
