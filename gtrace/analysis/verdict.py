@@ -1,28 +1,28 @@
-"""What the timeline says in plain words: one rule a function, the first that speaks wins."""
+"""What the timeline says in plain words: one rule a function, the first that speaks wins.
+
+Shares are of the threads' active time: their lifetimes without waits for other threads to be done.
+"""
 
 from __future__ import annotations
 
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Final
 
-import pandas as pd
-
-from gtrace.model import NS_PER_S, Gil, Source, State
-from gtrace.timeline.cells import UNPROVEN
+from gtrace.analysis.facts import find_facts
+from gtrace.model import State
 
 if TYPE_CHECKING:
-    import numpy as np
-
+    from gtrace.analysis.facts import Facts
     from gtrace.timeline import Timeline
 
 MOSTLY: Final = 0.5
-"""The share of the threads' time from which a state decides the verdict."""
+"""The share of active time from which one state decides the verdict."""
 CONTENDED: Final = 0.2
-"""The share of the time threads wanted to run from which waiting for the GIL decides it."""
+"""The share of the time threads wanted to run Python code from which waiting for the GIL decides."""
+NOTICED: Final = 0.1
+"""The share of active time from which stalls, preemption or a convoy are worth the headline."""
 THIN: Final = 0.6
 """The share of unknown time from which nothing is concluded."""
-_PASSIVE: Final = ("thread join",)
-"""Waits for other threads to end: the cause, if there is one, is in those threads."""
 
 
 @dataclass(frozen=True)
@@ -35,98 +35,31 @@ class Verdict:
     numbers: tuple[tuple[str, str], ...] = ()
 
 
-@dataclass(frozen=True)
-class Facts:
-    """What the rules look at; seconds summed over all threads, waits for the end of threads left out."""
-
-    threads: int
-    wall: float
-    cores: int
-    state: dict[State, float]
-    undecided: float
-    """Time in Python code beside other threads, where nothing tells who had the GIL."""
-    active: float
-    """All time but waits for the end of threads."""
-    held: float
-    holder: str
-    """The thread that held the GIL longest, and in which function most of it."""
-    top_wait: str
-    """The function and the reason most lock waits stand in."""
-    gil_known: bool
-    free_threaded: bool
-
-    def share(self, *states: State) -> float:
-        return sum(self.state[state] for state in states) / self.active if self.active else 0.0
-
-    @property
-    def cores_used(self) -> float:
-        ran = self.state[State.RUNNING] + self.state[State.NATIVE]
-        return ran / self.wall if self.wall else 0.0
-
-
 def judge(timeline: Timeline) -> Verdict:
     """The verdict on ``timeline``."""
-    facts = _facts(timeline)
+    facts = find_facts(timeline)
     for rule in RULES:
         verdict = rule(facts)
         if verdict is not None:
             return verdict
-    return _mixed(facts)
+    return mixed(facts)
 
 
-def _facts(timeline: Timeline) -> Facts:
-    intervals, run = timeline.intervals, timeline.run
-    seconds = ((intervals["end_ns"] - intervals["start_ns"]) / NS_PER_S).to_numpy()
-    state, reason = intervals["state"], intervals["reason"]
-    passive = ((state == State.LOCK_WAIT.value) & reason.isin(_PASSIVE)).to_numpy()
-    totals = {s: float(seconds[(state == s.value).to_numpy() & ~passive].sum()) for s in State}
-    in_python = (state == State.UNKNOWN.value) & (reason == UNPROVEN)
-    held = (intervals["gil"] == Gil.HOLDS.value).to_numpy()
-    return Facts(
-        threads=len(timeline.threads),
-        wall=run.duration / NS_PER_S,
-        cores=run.cores,
-        state=totals,
-        undecided=float(seconds[in_python.to_numpy()].sum()),
-        active=float(seconds[~passive].sum()),
-        held=float(seconds[held].sum()),
-        holder=_top(intervals, seconds, held, ["thread", "function"], "{} in {}"),
-        top_wait=_top(
-            intervals,
-            seconds,
-            (state == State.LOCK_WAIT.value).to_numpy() & ~passive,
-            ["reason", "caller"],
-            "{} in {}",
-        ),
-        gil_known=run.evidence.get(Source.GIL.value, "").startswith("exact"),
-        free_threaded=run.free_threaded,
-    )
-
-
-def _top(
-    intervals: pd.DataFrame, seconds: np.ndarray, rows: np.ndarray, keys: list[str], form: str
-) -> str:
-    chosen = intervals[rows]
-    if chosen.empty:
-        return ""
-    totals = pd.Series(seconds[rows], index=chosen.index).groupby([chosen[k] for k in keys], observed=True).sum()
-    found = totals.idxmax()
-    return form.format(*(str(part) or "code outside any recorded call" for part in found))
-
-
-def _thin(facts: Facts) -> Verdict | None:
-    known = facts.share(State.UNKNOWN) - (facts.undecided / facts.active if facts.active else 0)
-    if known < THIN:
+def thin_evidence(facts: Facts) -> Verdict | None:
+    """More than ``THIN`` of the time is unknown."""
+    unknown = facts.share(State.UNKNOWN) - facts.of_active(facts.undecided)
+    if facts.active and unknown < THIN:
         return None
     return Verdict(
         "thin_evidence",
-        f"Too little was recorded to say what the threads did: {known:.0%} of their time is unknown.",
+        f"Too little was recorded to say what the threads did: {unknown:.0%} of their time is unknown.",
         "See below which source of evidence is missing, and why.",
-        (("unknown", f"{known:.0%}"),),
+        (("unknown", f"{unknown:.0%}"),),
     )
 
 
-def _single(facts: Facts) -> Verdict | None:
+def single_threaded(facts: Facts) -> Verdict | None:
+    """There is one thread."""
     if facts.threads > 1:
         return None
     waits = 1 - facts.share(State.RUNNING, State.NATIVE, State.UNKNOWN)
@@ -138,7 +71,57 @@ def _single(facts: Facts) -> Verdict | None:
     )
 
 
-def _undecided(facts: Facts) -> Verdict | None:
+def stalled(facts: Facts) -> Verdict | None:
+    """A call blocks while it keeps the GIL, for ``NOTICED`` of the wall time."""
+    seconds = facts.state[State.STALLED]
+    if seconds < NOTICED * facts.wall:
+        return None
+    return Verdict(
+        "stalled",
+        f"Everything stood still for {seconds:.2f} s: {facts.top_stall} blocked without letting the GIL go.",
+        "Let that call release the GIL (Py_BEGIN_ALLOW_THREADS, ctypes.CDLL instead of PyDLL), or give it a process.",
+        (("stalled", f"{seconds:.2f} s"),),
+    )
+
+
+def gil_hogged(facts: Facts) -> Verdict | None:
+    """Waits for the GIL of several switch intervals: the holder did not let go when asked."""
+    hog = facts.hog
+    wait = facts.state[State.GIL_WAIT]
+    if hog is None or not hog.is_native or hog.waited_s < MOSTLY * wait or wait < NOTICED * facts.active:
+        return None
+    return Verdict(
+        "gil_hogged",
+        f"{hog.function} keeps the GIL: {hog.thread} held it for up to {hog.longest_s * 1000:.0f} ms at a time,"
+        f" and other threads waited {hog.waited_s:.2f} s for it.",
+        "A C function that does not release the GIL stops every other thread. Give it smaller pieces, or run it"
+        " in a process.",
+        (("longest hold", f"{hog.longest_s * 1000:.0f} ms"), ("waited for the GIL", f"{wait:.2f} s")),
+    )
+
+
+def convoy(facts: Facts) -> Verdict | None:
+    """I/O threads pay about a switch interval for each return, ``NOTICED`` of their time or more."""
+    found = facts.convoy
+    if found is None or found.share < NOTICED or found.mean_s < facts.switch_interval * MOSTLY:
+        return None
+    who = "1 thread" if found.threads == 1 else f"{found.threads} threads"
+    return Verdict(
+        "convoy",
+        f"{who} that mostly wait for I/O wait for the GIL as well: {found.mean_s * 1000:.1f} ms on average, each"
+        f" of {found.returns} times they come back, because {found.holder} keeps it for a whole switch interval"
+        f" ({facts.switch_interval * 1000:g} ms).",
+        "Move the computing thread to a process, or lower sys.setswitchinterval: gtrace run --switch-interval"
+        " tries it without a change.",
+        (
+            ("GIL wait per return", f"{found.mean_s * 1000:.1f} ms"),
+            ("of these threads' time", f"{found.share:.0%}"),
+            ("cores in use", f"{facts.cores_used:.2f}"),
+        ),
+    )
+
+
+def python_contended(facts: Facts) -> Verdict | None:
     """Without the agent, time in Python code may be a wait for the GIL, or for a lock taken by ``with``."""
     doubtful = facts.undecided + facts.state[State.GIL_WAIT]
     if facts.gil_known or facts.free_threaded or doubtful < CONTENDED * facts.active:
@@ -152,7 +135,8 @@ def _undecided(facts: Facts) -> Verdict | None:
     )
 
 
-def _gil_bound(facts: Facts) -> Verdict | None:
+def gil_bound(facts: Facts) -> Verdict | None:
+    """Threads wait for the GIL ``CONTENDED`` of the time they want to run, and it is mostly held."""
     wait, run = facts.state[State.GIL_WAIT], facts.state[State.RUNNING]
     if facts.free_threaded or wait < CONTENDED * (wait + run) or wait + run < CONTENDED * facts.active:
         return None
@@ -165,25 +149,54 @@ def _gil_bound(facts: Facts) -> Verdict | None:
         f" {wait:.2f} s for each other.{by}",
         "More threads will not make this faster. Move the hot function to processes, to native code that"
         " releases the GIL, or to a free-threaded interpreter.",
-        (("waited for the GIL", f"{wait:.2f} s"), ("cores in use", f"{facts.cores_used:.2f}")),
+        (("waited for the GIL", f"{wait:.2f} s"), ("cores in use", f"{facts.cores_used:.2f} of {facts.cores}")),
     )
 
 
-def _lock_bound(facts: Facts) -> Verdict | None:
-    share = facts.share(State.LOCK_WAIT)
+def starved(facts: Facts) -> Verdict | None:
+    """The operating system took threads off their cores for ``NOTICED`` of their time."""
+    share = facts.share(State.PREEMPTED)
+    if share < NOTICED:
+        return None
+    return Verdict(
+        "starved",
+        f"Threads that could run were off the core {share:.0%} of their time: more of them want to run than there"
+        f" are cores ({facts.cores}), or other programs take them.",
+        "Run fewer threads at once, or give the program more cores.",
+        (("preempted", f"{share:.0%}"), ("cores in use", f"{facts.cores_used:.2f} of {facts.cores}")),
+    )
+
+
+def lock_bound(facts: Facts) -> Verdict | None:
+    """Waits for locks proper take ``MOSTLY`` of the time."""
+    share = facts.of_active(facts.locks)
     if share < MOSTLY:
         return None
     return Verdict(
         "lock_bound",
-        f"Threads spent {share:.0%} of their time waiting for locks and for each other, most of it for"
-        f" {facts.top_wait}.",
-        "If that is a lock: hold it for less, or guard less with it. If it is a queue or an event: the thread"
-        " that feeds it is the one to look at.",
+        f"Locks are the limit: threads spent {share:.0%} of their time waiting for one, most of it for"
+        f" {facts.top_lock}.",
+        "Hold that lock for less time, guard less with it, or give each thread a lock of its own.",
         (("waiting for locks", f"{share:.0%}"), ("cores in use", f"{facts.cores_used:.2f}")),
     )
 
 
-def _io_bound(facts: Facts) -> Verdict | None:
+def waiting_for_each_other(facts: Facts) -> Verdict | None:
+    """Waits for what other threads have yet to do (queues, events, conditions) take ``MOSTLY``."""
+    share = facts.of_active(facts.state[State.LOCK_WAIT] - facts.locks)
+    if share < MOSTLY:
+        return None
+    return Verdict(
+        "waiting_for_each_other",
+        f"Threads spent {share:.0%} of their time waiting for work or a word from other threads, most of it for"
+        f" {facts.top_handover}.",
+        "Look at the thread that feeds them: it is the one to make faster. If they are spare, have fewer.",
+        (("waiting for others", f"{share:.0%}"), ("cores in use", f"{facts.cores_used:.2f}")),
+    )
+
+
+def io_bound(facts: Facts) -> Verdict | None:
+    """I/O and sleep take ``MOSTLY`` of the time."""
     share = facts.share(State.IO_WAIT, State.SLEEP)
     if share < MOSTLY:
         return None
@@ -192,13 +205,15 @@ def _io_bound(facts: Facts) -> Verdict | None:
     overlapped = f"; {overlap:.1f} waits overlapped on average" if overlap > 1 else ""
     return Verdict(
         "io_bound",
-        f"Threads spent {share:.0%} of their time waiting for I/O or sleeping{overlapped}. The GIL is not the limit.",
+        f"Threads spent {share:.0%} of their time waiting for I/O or sleeping{overlapped}."
+        " The GIL is not the limit.",
         "More threads, or asyncio, can overlap more waits, as long as the other side keeps up.",
         (("I/O and sleep", f"{share:.0%}"), ("waits at once", f"{overlap:.1f}")),
     )
 
 
-def _native(facts: Facts) -> Verdict | None:
+def native(facts: Facts) -> Verdict | None:
+    """Native code without the GIL takes ``MOSTLY`` of the time."""
     share = facts.share(State.NATIVE)
     if share < MOSTLY:
         return None
@@ -211,7 +226,8 @@ def _native(facts: Facts) -> Verdict | None:
     )
 
 
-def _computing(facts: Facts) -> Verdict | None:
+def computing(facts: Facts) -> Verdict | None:
+    """Threads mostly run, and nothing above stood in their way."""
     share = facts.share(State.RUNNING)
     if share < MOSTLY:
         return None
@@ -223,9 +239,10 @@ def _computing(facts: Facts) -> Verdict | None:
     )
 
 
-def _mixed(facts: Facts) -> Verdict:
+def mixed(facts: Facts) -> Verdict:
+    """No rule spoke."""
     order = sorted(facts.state.items(), key=lambda item: -item[1])[:3]
-    parts = ", ".join(f"{facts.share(state):.0%} {state.value}" for state, _ in order)
+    parts = ", ".join(f"{facts.share(state):.0%} {state.value.replace('_', ' ')}" for state, _ in order)
     return Verdict(
         "mixed",
         f"No single cause stands out: {parts}.",
@@ -234,4 +251,19 @@ def _mixed(facts: Facts) -> Verdict:
     )
 
 
-RULES: Final = (_thin, _single, _undecided, _gil_bound, _lock_bound, _io_bound, _native, _computing)
+RULES: Final = (
+    thin_evidence,
+    single_threaded,
+    stalled,
+    gil_hogged,
+    convoy,
+    python_contended,
+    gil_bound,
+    starved,
+    lock_bound,
+    waiting_for_each_other,
+    io_bound,
+    native,
+    computing,
+)
+"""In the order in which they are asked: causes that stop other threads before those that do not."""
