@@ -16,7 +16,7 @@ from playwright.sync_api import sync_playwright
 
 ROOT: Final = Path(__file__).parents[1]
 PICTURE: Final = ROOT / "docs" / "page.png"
-WIDTH, HEIGHT = 1280, 900
+WIDTH, HEIGHT = 1280, 1340
 
 
 def record(workload: str, folder: Path) -> Path:

@@ -117,6 +117,13 @@ def test_the_readme_names_every_command():
     assert [name for name in cli() if f"gtrace {name}" not in README] == []
 
 
+def test_the_readme_promises_no_command_that_is_not_there():
+    promised = set(re.findall(r"^    gtrace (\w+)", README, re.MULTILINE))
+
+    assert promised
+    assert promised <= cli().keys()
+
+
 def test_the_readme_explains_every_state():
     assert [state.value for state in State if f"| `{state.value}` |" not in README] == []
 
