@@ -22,7 +22,7 @@ if TYPE_CHECKING:
 MAGIC: Final = b"gtrcgil\0"
 VERSION: Final = 1
 CHUNK_MAGIC: Final = 0x4B435447
-CHUNK_BYTES: Final = 16384
+CHUNK_BYTES: Final = 4096
 KIND_BITS: Final = 5
 
 HEADER: Final = np.dtype(

@@ -20,7 +20,7 @@ class AgentUnavailable(Exception):  # noqa: N818 (a state of this machine, not a
 
 
 def start(path: str, *, max_bytes: int) -> str:
-    """Record this process into the new file ``path``, of at most ``max_bytes`` (at least 32 KiB).
+    """Record this process into the new file ``path``, of at most ``max_bytes`` (at least 8 KiB).
 
     Returns ``"exact"``, or ``"locks only: why"`` where the GIL cannot be observed. Raises
     AgentUnavailable where nothing can be recorded, FileExistsError never: that is a reason, too.

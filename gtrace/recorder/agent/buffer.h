@@ -2,7 +2,7 @@
  * Where records go: a mapped file that threads fill chunk by chunk.
  *
  * gt_write() is safe in signal handlers, takes no lock and allocates no memory. A thread's first
- * record, and each 2044th, make a few system calls.
+ * record, and each 508th, make a few system calls.
  */
 #ifndef GT_BUFFER_H
 #define GT_BUFFER_H

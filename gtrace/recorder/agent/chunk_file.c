@@ -13,7 +13,7 @@
 #define MADV_POPULATE_WRITE 23
 #endif
 
-#define GROWTH_CHUNKS      64u              /* 1 MiB */
+#define GROWTH_CHUNKS      256u             /* 1 MiB */
 #define DISK_RESERVE_BYTES (64ull << 20)    /* left to others on a big file system */
 #define DISK_RESERVE_PART  16               /* and a sixteenth of a small one */
 #define MIN_CHUNKS         2u               /* the header and one to write to */
@@ -220,7 +220,8 @@ int gt_chunk_file_create(gt_region *region, uint64_t max_bytes) {
 
 static uint32_t unmap(gt_region *region) {
     uint32_t used = handed_out(atomic_exchange(&region->next_chunk, NO_MORE_CHUNKS), region);
-    size_t used_bytes = (size_t)used * GT_CHUNK_BYTES;
+    size_t page = (size_t)sysconf(_SC_PAGESIZE);
+    size_t used_bytes = ((size_t)used * GT_CHUNK_BYTES + page - 1) & ~(page - 1);
     /* A thread may still be inside a hook: leave it pages to write to, but not the file's. */
     mmap(region->header, used_bytes, PROT_READ | PROT_WRITE,
          MAP_PRIVATE | MAP_ANONYMOUS | MAP_NORESERVE | MAP_FIXED, -1, 0);

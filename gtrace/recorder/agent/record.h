@@ -49,8 +49,8 @@
 #define GT_MAGIC         "gtrcgil"
 #define GT_VERSION       1u
 #define GT_CHUNK_MAGIC   0x4b435447u /* "GTCK" */
-#define GT_CHUNK_BYTES   16384u
-#define GT_CHUNK_RECORDS 2044u
+#define GT_CHUNK_BYTES   4096u
+#define GT_CHUNK_RECORDS 508u
 #define GT_KIND_BITS     5
 
 enum gt_kind {
