@@ -16,7 +16,7 @@ from playwright.sync_api import sync_playwright
 
 ROOT: Final = Path(__file__).parents[1]
 PICTURE: Final = ROOT / "docs" / "page.png"
-WIDTH, HEIGHT = 1280, 1340
+WIDTH, HEIGHT = 1280, 900
 
 
 def record(workload: str, folder: Path) -> Path:
@@ -30,13 +30,18 @@ def record(workload: str, folder: Path) -> Path:
 
 
 def shoot(page: Path) -> None:
-    """What a reader sees first, as a picture."""
+    """The page from its top to the end of the timeline, as a picture."""
     with sync_playwright() as playwright:
         browser = playwright.chromium.launch(executable_path=shutil.which("chromium"), args=["--no-sandbox"])
         tab = browser.new_page(viewport={"width": WIDTH, "height": HEIGHT}, color_scheme="light")
         tab.goto(page.as_uri())
         tab.wait_for_load_state("networkidle")
-        tab.screenshot(path=PICTURE)
+        timeline = tab.locator("#timeline").bounding_box()
+        if timeline is None:
+            raise SystemExit("the page has no timeline")
+        bottom = timeline["y"] + timeline["height"]
+        clip = {"x": 0, "y": 0, "width": WIDTH, "height": bottom}
+        tab.screenshot(path=PICTURE, full_page=True, clip=clip)
         browser.close()
 
 
