@@ -133,8 +133,9 @@ def _top(
         return ""
     chosen = intervals[rows]
     totals = pd.Series(seconds[rows], index=chosen.index)
-    pair = totals.groupby([chosen[key] for key in keys], observed=True).sum().idxmax()
-    return " in ".join(brief(str(part)) for part in pair if part)
+    sums = totals.groupby([chosen[key] for key in keys], observed=True).sum()
+    pair: tuple[str, ...] = sums.index[int(sums.to_numpy().argmax())]
+    return " in ".join(brief(part) for part in pair if part)
 
 
 def brief(function: str) -> str:
@@ -163,7 +164,7 @@ def _convoy(timeline: Timeline, seconds: NDArray[np.float64]) -> Convoy | None:
         returns=int(chosen.sum()),
         mean_s=float(seconds[chosen].mean()),
         share=float(waited[paying].sum() / life[paying].sum()),
-        holder=_thread_name(timeline, int(blockers.idxmax())),
+        holder=_thread_name(timeline, int(blockers.index[int(blockers.to_numpy().argmax())])),
     )
 
 

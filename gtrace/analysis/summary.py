@@ -50,7 +50,7 @@ def state_seconds(timeline: Timeline) -> pd.DataFrame:
     intervals = timeline.intervals
     lengths = (intervals["end_ns"] - intervals["start_ns"]) / NS_PER_S
     keys = [intervals["lane"], intervals["state"]]
-    table = lengths.groupby(keys, observed=False).sum().unstack(fill_value=0.0)
+    table = lengths.groupby(keys, observed=False).sum().unstack(fill_value=0)  # noqa: PD010  sums, not cells
     table = table.reindex(index=timeline.threads.index, fill_value=0.0)
     return table.reindex(columns=[state.value for state in State], fill_value=0.0)
 
@@ -105,21 +105,22 @@ def _threads(timeline: Timeline, states: pd.DataFrame) -> list[dict[str, Any]]:
     lengths = (holding["end_ns"] - holding["start_ns"]).to_numpy()
     held = np.bincount(holding["lane"], weights=lengths, minlength=len(timeline.threads)) / NS_PER_S
     known = gil_numbers(timeline)["held_s"] is not None
+    rows = states.to_dict("records")
     return [
         {
-            "pid": int(thread.pid),
-            "tid": int(thread.tid),
-            "ident": int(thread.ident),
-            "name": thread.name,
-            "daemon": bool(thread.daemon),
-            "parent_tid": int(thread.parent_tid),
-            "target": thread.target,
-            "created": thread.created,
-            "start_s": thread.start_ns / NS_PER_S,
-            "end_s": thread.end_ns / NS_PER_S if thread.ended else None,
+            "pid": int(thread["pid"]),
+            "tid": int(thread["tid"]),
+            "ident": int(thread["ident"]),
+            "name": thread["name"],
+            "daemon": bool(thread["daemon"]),
+            "parent_tid": int(thread["parent_tid"]),
+            "target": thread["target"],
+            "created": thread["created"],
+            "start_s": thread["start_ns"] / NS_PER_S,
+            "end_s": thread["end_ns"] / NS_PER_S if thread["ended"] else None,
             "gil_held_s": float(held[lane]) if known else None,
-            "gil_acquisitions": int(thread.gil_acquisitions) if thread.gil_acquisitions >= 0 else None,
-            "states_s": {state: float(seconds) for state, seconds in states.loc[lane].items()},
+            "gil_acquisitions": int(thread["gil_acquisitions"]) if thread["gil_acquisitions"] >= 0 else None,
+            "states_s": dict(rows[lane]),
         }
-        for lane, thread in zip(timeline.threads.index, timeline.threads.itertuples(), strict=True)
+        for lane, thread in enumerate(timeline.threads.to_dict("records"))
     ]

@@ -66,7 +66,8 @@ def single_threaded(facts: Facts) -> Verdict | None:
     return Verdict(
         "single_threaded",
         f"One thread only: nothing can compete for the GIL. It waited {waits:.0%} of the time.",
-        "If it waits for I/O, threads can overlap the waits; if it computes, look for processes or native code.",
+        "If it waits for I/O, threads can overlap the waits; if it computes, look for"
+        " processes or native code.",
         (("threads", "1"), ("waiting", f"{waits:.0%}")),
     )
 
@@ -79,7 +80,8 @@ def stalled(facts: Facts) -> Verdict | None:
     return Verdict(
         "stalled",
         f"Everything stood still for {seconds:.2f} s: {facts.top_stall} blocked without letting the GIL go.",
-        "Let that call release the GIL (Py_BEGIN_ALLOW_THREADS, ctypes.CDLL instead of PyDLL), or give it a process.",
+        "Let that call release the GIL (Py_BEGIN_ALLOW_THREADS, ctypes.CDLL instead of"
+        " PyDLL), or give it a process.",
         (("stalled", f"{seconds:.2f} s"),),
     )
 
@@ -92,9 +94,11 @@ def gil_hogged(facts: Facts) -> Verdict | None:
         return None
     return Verdict(
         "gil_hogged",
-        f"{hog.function} keeps the GIL: {hog.thread} held it for up to {hog.longest_s * 1000:.0f} ms at a time,"
+        f"{hog.function} keeps the GIL: {hog.thread} held it for up to"
+        f" {hog.longest_s * 1000:.0f} ms at a time,"
         f" and other threads waited {hog.waited_s:.2f} s for it.",
-        "A C function that does not release the GIL stops every other thread. Give it smaller pieces, or run it"
+        "A C function that does not release the GIL stops every other thread. Give it"
+        " smaller pieces, or run it"
         " in a process.",
         (("longest hold", f"{hog.longest_s * 1000:.0f} ms"), ("waited for the GIL", f"{wait:.2f} s")),
     )
@@ -108,10 +112,13 @@ def convoy(facts: Facts) -> Verdict | None:
     who = "1 thread" if found.threads == 1 else f"{found.threads} threads"
     return Verdict(
         "convoy",
-        f"{who} that mostly wait for I/O wait for the GIL as well: {found.mean_s * 1000:.1f} ms on average, each"
-        f" of {found.returns} times they come back, because {found.holder} keeps it for a whole switch interval"
+        f"{who} that mostly wait for I/O wait for the GIL as well:"
+        f" {found.mean_s * 1000:.1f} ms on average, each"
+        f" of {found.returns} times they come back, because {found.holder} keeps it for a"
+        " whole switch interval"
         f" ({facts.switch_interval * 1000:g} ms).",
-        "Move the computing thread to a process, or lower sys.setswitchinterval: gtrace run --switch-interval"
+        "Move the computing thread to a process, or lower sys.setswitchinterval: gtrace"
+        " run --switch-interval"
         " tries it without a change.",
         (
             ("GIL wait per return", f"{found.mean_s * 1000:.1f} ms"),
@@ -128,8 +135,10 @@ def python_contended(facts: Facts) -> Verdict | None:
         return None
     return Verdict(
         "python_contended",
-        f"Several threads were in Python code at once for {doubtful:.2f} s of their time, and under the GIL only"
-        " one runs at a time. Calls alone do not tell which one, nor waits for the GIL from waits of `with lock:`.",
+        f"Several threads were in Python code at once for {doubtful:.2f} s of their time,"
+        " and under the GIL only"
+        " one runs at a time. Calls alone do not tell which one, nor waits for the GIL"
+        " from waits of `with lock:`.",
         "Record where the agent works to see who held the GIL: `gtrace doctor` says what it needs.",
         (("in Python code at once", f"{doubtful:.2f} s"),),
     )
@@ -145,11 +154,15 @@ def gil_bound(facts: Facts) -> Verdict | None:
     by = f" It was held longest by {facts.holder}." if facts.holder else ""
     return Verdict(
         "gil_bound",
-        f"The GIL is the limit: of {wait + run:.2f} s in which threads wanted to run Python code, they waited"
+        f"The GIL is the limit: of {wait + run:.2f} s in which threads wanted to run Python"
+        " code, they waited"
         f" {wait:.2f} s for each other.{by}",
         "More threads will not make this faster. Move the hot function to processes, to native code that"
         " releases the GIL, or to a free-threaded interpreter.",
-        (("waited for the GIL", f"{wait:.2f} s"), ("cores in use", f"{facts.cores_used:.2f} of {facts.cores}")),
+        (
+            ("waited for the GIL", f"{wait:.2f} s"),
+            ("cores in use", f"{facts.cores_used:.2f} of {facts.cores}"),
+        ),
     )
 
 
@@ -160,7 +173,8 @@ def starved(facts: Facts) -> Verdict | None:
         return None
     return Verdict(
         "starved",
-        f"Threads that could run were off the core {share:.0%} of their time: more of them want to run than there"
+        f"Threads that could run were off the core {share:.0%} of their time: more of them"
+        " want to run than there"
         f" are cores ({facts.cores}), or other programs take them.",
         "Run fewer threads at once, or give the program more cores.",
         (("preempted", f"{share:.0%}"), ("cores in use", f"{facts.cores_used:.2f} of {facts.cores}")),
@@ -188,7 +202,8 @@ def waiting_for_each_other(facts: Facts) -> Verdict | None:
         return None
     return Verdict(
         "waiting_for_each_other",
-        f"Threads spent {share:.0%} of their time waiting for work or a word from other threads, most of it for"
+        f"Threads spent {share:.0%} of their time waiting for work or a word from other"
+        " threads, most of it for"
         f" {facts.top_handover}.",
         "Look at the thread that feeds them: it is the one to make faster. If they are spare, have fewer.",
         (("waiting for others", f"{share:.0%}"), ("cores in use", f"{facts.cores_used:.2f}")),

@@ -75,7 +75,8 @@ def read_calls(path: Path) -> Calls:
 
 def empty_calls() -> pd.DataFrame:
     """A table of no calls."""
-    return SCHEMA.empty_table().to_pandas()
+    table: pd.DataFrame = SCHEMA.empty_table().to_pandas()
+    return table
 
 
 def _chunks(path: Path) -> Iterator[bytes]:

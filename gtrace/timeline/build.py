@@ -32,9 +32,7 @@ def build_timeline(recording: Recording) -> Timeline:
     What the evidence does not tell is ``unknown``; what is missing is in ``run.notes``.
     """
     clock = read_clock(recording)
-    parts = [
-        part for process in recording.processes if (part := _build_process(process, clock)) is not None
-    ]
+    parts = [part for process in recording.processes if (part := _build_process(process, clock)) is not None]
     firsts = np.cumsum([0, *(len(part.threads) for part in parts)])
     intervals = [
         part.intervals.assign(lane=part.intervals["lane"] + first)
@@ -84,7 +82,8 @@ def _build_process(process: Process, clock: Clock) -> _Part | None:
 
 def _lock_addresses(folded: pd.DataFrame, gil: GilHistory | None, process: Process) -> Ints:
     """The address that names the lock waited for; from 3.14 on it would be the thread's own, and is 0."""
-    version = tuple(int(n) for n in process.registry.process.get("python", "0").split(".")[:2] if n.isdigit())
+    python = str(process.registry.process.get("python", "0"))
+    version = tuple(int(part) for part in python.split(".")[:2])
     if gil is None or gil.waits.empty or version >= (3, 14):
         return np.zeros(len(folded), dtype=np.int64)
     lock = folded["lock"].to_numpy()
@@ -121,7 +120,7 @@ def _situation(process: Process, lanes: Lanes, clock: Clock, gil: GilHistory | N
             end - start,
             nesting.parents,
         ),
-        known=_known(lanes, _known_from(process, clock), _last_return(lanes, lane, np.where(returned, end, 0))),
+        known=_known(lanes, _known_from(process, clock), _last(lanes, lane, np.where(returned, end, 0))),
         switch_interval_ns=int(process.registry.process.get("switch_interval", 0.005) * NS_PER_S),
         free_threaded=not process.registry.process.get("gil_enabled", True),
         gil=gil,
@@ -131,11 +130,11 @@ def _situation(process: Process, lanes: Lanes, clock: Clock, gil: GilHistory | N
 def _without_foreign(innermost: Steps, lanes: Lanes) -> Steps:
     """A thread of C code is in C code between its calls, not in a Python function of an earlier time."""
     foreign = np.array([record.key == FOREIGN for record in lanes.records], dtype=bool)
-    outside = (innermost.values == UNRECORDED) & foreign[lanes.axis.lanes(innermost.keys) % len(foreign)]
+    outside = (innermost.values == UNRECORDED) & foreign[lanes.axis.lanes(innermost.keys) % len(foreign)]  # noqa: PD011  ours
     return Steps(innermost.keys, np.where(outside, NO_CALL, innermost.values))
 
 
-def _last_return(lanes: Lanes, lane: Ints, end: Ints) -> Ints:
+def _last(lanes: Lanes, lane: Ints, end: Ints) -> Ints:
     """For each lane the time its last call returned."""
     last = np.zeros(len(lanes.records), dtype=np.int64)
     np.maximum.at(last, lane, end)
@@ -143,7 +142,7 @@ def _last_return(lanes: Lanes, lane: Ints, end: Ints) -> Ints:
 
 
 def _known(lanes: Lanes, known_from: int, last_return: Ints) -> Steps:
-    """1 where the calls of a lane are complete: not before the buffer's first, nor after a profiler took over."""
+    """1 where the calls of a lane are complete: not before the buffer's first, nor under another profiler."""
     axis, count = lanes.axis, len(lanes.records)
     begin = np.maximum(axis.starts, known_from)
     replaced = np.array([r.profiler_replaced for r in lanes.records], dtype=bool)
@@ -195,13 +194,13 @@ def _joined(folded: pd.DataFrame, joins: pd.DataFrame, lanes: Lanes) -> pd.DataF
 def _named(folded: pd.DataFrame, lanes: Lanes) -> pd.DataFrame:
     """Adds process, native ids and thread names."""
     tids = np.array([record.tid for record in lanes.records], dtype=np.int64)
-    names = lanes.frame()["name"].astype("category")
+    names = pd.Categorical(lanes.frame()["name"])
     lane = folded["lane"].to_numpy()
     blocker = folded["blocker"].to_numpy()
     return folded.assign(
         pid=np.int64(lanes.pid),
         tid=tids[lane],
-        thread=pd.Categorical.from_codes(names.cat.codes.to_numpy()[lane], dtype=names.dtype),
+        thread=names[lane],
         blocker_tid=np.where(blocker >= 0, tids[blocker], -1),
     )
 

@@ -32,7 +32,7 @@ class Need(IntEnum):
 
 
 class Turn(IntEnum):
-    """Whose turn it is, seen from one lane: the first four as calls prove it, the others as the agent saw it."""
+    """Whose turn it is, seen from one lane: first as calls prove it, from HOLDS on as the agent saw it."""
 
     OWN = 0
     OTHER = 1

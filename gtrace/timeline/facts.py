@@ -13,6 +13,8 @@ if TYPE_CHECKING:
     from gtrace.recording import Process, Recording
 
 DEFAULT_SWITCH_INTERVAL_S: Final = 0.005
+MOST_NAMED: Final = 5
+"""Threads named in a note; the others are in the table of threads."""
 
 
 @dataclass(frozen=True)
@@ -32,9 +34,7 @@ class Clock:
 
 def read_clock(recording: Recording) -> Clock:
     """When the run began, and when each of its processes ended or was last seen."""
-    begins = [
-        process.registry.process.get("time") or _first_seen(process) for process in recording.processes
-    ]
+    begins = [process.registry.process.get("time") or _first_seen(process) for process in recording.processes]
     zero = min(begins, default=0)
     ends = {process.pid: _end(process, recording.meta, zero) for process in recording.processes}
     return Clock(zero, ends)
@@ -109,7 +109,8 @@ def _gil_evidence(recording: Recording) -> str:
     evidence = None if main is None else main.load_gil()
     if main is not None and evidence is not None:
         return evidence.level if evidence.level == "exact" else f"none: {evidence.level}"
-    return "none: not recorded" if main is None else str(main.registry.process.get("agent", "none: not recorded"))
+    facts = {} if main is None else main.registry.process
+    return str(facts.get("agent", "none: not recorded"))
 
 
 def _threads_evidence(recording: Recording) -> str:
@@ -146,8 +147,8 @@ def _notes(recording: Recording, calls_known_from: int) -> list[str]:
         replaced = [t.name or str(t.tid) for t in process.registry.threads if t.profiler_replaced]
         if replaced:
             notes.append(
-                f"The program set a profiler of its own in {', '.join(replaced[:5])}"
-                f"{' and others' if len(replaced) > 5 else ''}: calls there are missing from then on."
+                f"The program set a profiler of its own in {', '.join(replaced[:MOST_NAMED])}"
+                f"{' and others' if len(replaced) > MOST_NAMED else ''}: calls there are missing since."
             )
         if process.registry.stop is None:
             notes.append(_unseen_end(recording, process))

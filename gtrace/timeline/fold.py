@@ -197,7 +197,8 @@ def _main_calls(group: Ints, rows: _Rows, kinds: CallKinds) -> Ints:
     totals = np.bincount(inverse, weights=length, minlength=len(pairs))
     order = np.lexsort((-totals, pairs // width))
     top = np.append(True, np.diff(pairs[order] // width) > 0)[: len(order)]
-    return rows.call[first[order[top]]]
+    main: Ints = rows.call[first[order[top]]]
+    return main
 
 
 def _with_blockers(
@@ -243,8 +244,8 @@ def _without_hidden_waits(intervals: pd.DataFrame, situation: Situation) -> pd.D
     return intervals
 
 
-def texts(values: tuple[str, ...], codes: NDArray[np.int64]) -> pd.Categorical:
+def texts(values: tuple[str, ...], codes: NDArray[np.int64]) -> pd.Series:
     """A category column from numbers into ``values``, which may repeat; unused ones are left out."""
     used, inverse = np.unique(codes, return_inverse=True)
     named = pd.Categorical([values[code] for code in used])
-    return pd.Categorical.from_codes(named.codes[inverse], dtype=named.dtype)
+    return pd.Series(pd.Categorical.from_codes(named.codes[inverse], dtype=named.dtype))

@@ -35,7 +35,8 @@ TURN_AFTER: Final = {
 class GilHistory:
     """The agent's evidence of one process, by lane.
 
-    ``turns`` has ``Turn`` values (None where the agent saw locks only), ``gils`` the number of the GIL a lane last dealt with, ``locks``
+    ``turns`` has ``Turn`` values (None where the agent saw locks only), ``gils`` the number
+    of the GIL a lane last dealt with, ``locks``
     row numbers of ``waits`` (``NO_LOCK`` where no lock is waited for). ``holders`` has one entry a
     GIL. The counts have one entry a lane.
     """
@@ -132,7 +133,8 @@ def _lock_waits(lanes: Lanes, evidence: GilEvents, zero: int) -> pd.DataFrame:
         poster_lane=np.where(poster >= 0, by_serial[np.maximum(poster, 0)], -1),
     )
     known = (lane >= 0) & (waits["start_ns"] < waits["end_ns"]).to_numpy()
-    return waits[known].reset_index(drop=True)
+    result: pd.DataFrame = waits[known].reset_index(drop=True)
+    return result
 
 
 def _lane_by_serial(lanes: Lanes, evidence: GilEvents, zero: int) -> Ints:

@@ -102,7 +102,8 @@ def _longest(holders: Holders, waits: tuple[Ints, Ints], first: Ints, last: Ints
     wait = np.repeat(np.arange(len(first)), count)
     position = np.arange(count.sum()) - np.repeat(np.cumsum(count) - count, count) + first[wait]
     following = np.append(holders.times[1:], np.iinfo(np.int64).max)
-    held = np.minimum(following[position], waits[1][wait]) - np.maximum(holders.times[position], waits[0][wait])
+    begin = np.maximum(holders.times[position], waits[0][wait])
+    held = np.minimum(following[position], waits[1][wait]) - begin
     who = holders.lanes[position]
     known = who >= 0
     width = int(holders.lanes.max(initial=0)) + 1

@@ -132,7 +132,10 @@ def _foreign(
     stop = strangers["end_ns"].where(strangers["end_ns"] != OPEN, end)
     spans = pd.DataFrame({"tid": strangers["tid"], "start": strangers["start_ns"], "end": stop})
     grouped = spans.groupby("tid").agg(start=("start", "min"), end=("end", "max"))
-    called = {int(row.Index): [(int(row.start), int(row.end))] for row in grouped.itertuples()}
+    called = {
+        int(tid): [(int(first), int(last))]
+        for tid, first, last in zip(grouped.index, grouped["start"], grouped["end"], strict=True)
+    }
     found = called | {
         tid: [(sight.first, sight.last) for sight in sights]
         for tid, sights in seen.items()

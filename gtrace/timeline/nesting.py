@@ -19,8 +19,11 @@ UNRECORDED: Final = -3
 
 @dataclass(frozen=True)
 class Nesting:
-    """``innermost`` has call numbers as values, ``NO_CALL`` before the first of a lane, ``UNRECORDED``
-    between and after its calls; ``parents`` has a call number a call, or ``NO_CALL``."""
+    """The result of ``nest``.
+
+    ``innermost`` has call numbers as values, ``NO_CALL`` before the first of a lane, ``UNRECORDED``
+    between and after its calls; ``parents`` has a call number a call, or ``NO_CALL``.
+    """
 
     innermost: Steps
     parents: Ints

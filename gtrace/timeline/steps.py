@@ -72,9 +72,9 @@ def make_steps(axis: Axis, keys: Ints, values: Ints, default: int) -> Steps:
     keys, values, lane = keys[inside], values[inside], lane[inside]
     keys = np.maximum(keys, axis.keys(lane, axis.starts[lane]))
     all_keys = np.concatenate([axis.keys(lanes, axis.starts), keys, axis.keys(lanes, axis.ends)])
-    all_values = np.concatenate(
-        [np.full(len(lanes), default), values, np.full(len(lanes), OUTSIDE)]
-    ).astype(np.int64)
+    all_values = np.concatenate([np.full(len(lanes), default), values, np.full(len(lanes), OUTSIDE)]).astype(
+        np.int64
+    )
     order = np.argsort(all_keys, kind="stable")
     all_keys, all_values = all_keys[order], all_values[order]
     last = np.append(all_keys[1:] != all_keys[:-1], True)

@@ -67,8 +67,9 @@ class Timeline:
     ``threads``. ``function`` is the innermost call (in a ``running`` interval the one that took most
     of it), ``caller`` the innermost Python function around it that is not the standard library's
     own waiting code; ``lock`` is the address of the lock waited for (0: none, or not known), and
-    ``gil_number`` tells the GILs of subinterpreters apart (0 is the first). Rows are sorted by (lane, start_ns); the intervals of a lane neither overlap nor
-    leave a gap and reach from the thread's start to its end.
+    ``gil_number`` tells the GILs of subinterpreters apart (0 is the first). Rows are sorted by
+    (lane, start_ns); the intervals of a lane neither overlap nor leave a gap and reach from the
+    thread's start to its end.
 
     ``calls_known_from`` is the time in ns from which the calls are complete.
     """
