@@ -39,7 +39,8 @@ class Lanes:
             lanes_of.setdefault(record.tid, []).append(lane)
         order = np.argsort(tids, kind="stable")
         found, first = np.unique(tids[order], return_index=True)
-        for tid, rows in zip(found.tolist(), np.split(order, first[1:]), strict=True):
+        groups = np.split(order, first[1:]) if len(found) else []
+        for tid, rows in zip(found.tolist(), groups, strict=True):
             lanes = np.array(lanes_of.get(tid, []), dtype=np.int64)
             if len(lanes):
                 # calls around the first record of a thread return after it, those of the thread
