@@ -115,7 +115,9 @@ def _holders(events: pd.DataFrame, gil: int) -> Holders:
     changes = events[(events["gil"] == gil).to_numpy() & (events["kind"] != GilKind.GIL_WAIT).to_numpy()]
     takes = changes["kind"].isin([GilKind.GIL_HOLDS, GilKind.GIL_ACQUIRE]).to_numpy()
     lane = np.where(takes, changes["lane"].to_numpy(), NOBODY)
-    return compressed(changes["time_ns"].to_numpy(), lane)
+    # of events in one nanosecond the one that took it comes last, in whatever order they were written
+    order = np.lexsort((takes, changes["time_ns"].to_numpy()))
+    return compressed(changes["time_ns"].to_numpy()[order], lane[order])
 
 
 def _lock_waits(lanes: Lanes, evidence: GilEvents, zero: int) -> pd.DataFrame:
