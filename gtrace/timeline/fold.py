@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Final
 
 import numpy as np
@@ -132,26 +132,18 @@ def _whole_waits(lane: Ints, call: Ints, whose: Ints, lock: Ints) -> Ints:
 
 def _with_locks(rows: _Rows, kinds: CallKinds, gil: GilHistory) -> _Rows:
     """Where the agent saw a wait for a lock, that is what it was; calls give it a better name."""
-    waits = rows.lock != NO_LOCK
-    named = np.isin(kinds.state[rows.call], (STATE_CODES[State.LOCK_WAIT], STATE_CODES[State.SLEEP]))
-    reason = np.where(named, kinds.reason[rows.call] + len(REASONS), REASONS.index(LOCK))
-    ran_out = (gil.waits["outcome"] == "timed out").to_numpy()
-    timer = np.isin(kinds.reason, [n for n, text in enumerate(kinds.reasons) if text in TIMERS])
-    slept = waits & timer[rows.call]
-    slept[slept] = ran_out[rows.lock[slept]]
-    own = np.where(named, kinds.state[rows.call], STATE_CODES[State.LOCK_WAIT])
-    state = np.where(slept, STATE_CODES[State.SLEEP], own)
-    return _Rows(
-        rows.lane,
-        rows.start,
-        rows.end,
-        rows.call,
-        np.where(waits, state, rows.state),
-        rows.gil,
-        np.where(waits, EVIDENCE_CODES[Evidence.EXACT], rows.evidence),
-        np.where(waits, reason, rows.reason),
-        rows.lock,
-    )
+    waits = np.flatnonzero(rows.lock != NO_LOCK)
+    call = rows.call[waits]
+    named = np.isin(kinds.state[call], (STATE_CODES[State.LOCK_WAIT], STATE_CODES[State.SLEEP]))
+    state = np.where(named, kinds.state[call], STATE_CODES[State.LOCK_WAIT])
+    timers = [number for number, text in enumerate(kinds.reasons) if text in TIMERS]
+    ran_out = (gil.waits["outcome"] == "timed out").to_numpy()[rows.lock[waits]]
+    state[ran_out & np.isin(kinds.reason[call], timers)] = STATE_CODES[State.SLEEP]
+    new_state, new_evidence, new_reason = rows.state.copy(), rows.evidence.copy(), rows.reason.copy()
+    new_state[waits] = state
+    new_evidence[waits] = EVIDENCE_CODES[Evidence.EXACT]
+    new_reason[waits] = np.where(named, kinds.reason[call] + len(REASONS), REASONS.index(LOCK))
+    return replace(rows, state=new_state, evidence=new_evidence, reason=new_reason)
 
 
 def _merge(rows: _Rows, kinds: CallKinds) -> pd.DataFrame:

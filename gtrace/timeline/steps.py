@@ -83,5 +83,7 @@ def make_steps(axis: Axis, keys: Ints, values: Ints, default: int) -> Steps:
 
 def overlay(*parts: Steps) -> tuple[Ints, list[Ints]]:
     """All keys at which any part changes, and the value of each part from there on."""
-    keys = np.unique(np.concatenate([part.keys for part in parts]))
+    # a stable sort merges sorted runs, which np.unique would not notice
+    keys = np.sort(np.concatenate([part.keys for part in parts]), kind="stable")
+    keys = keys[np.append(True, keys[1:] != keys[:-1])[: len(keys)]]
     return keys, [part.at(keys) for part in parts]
