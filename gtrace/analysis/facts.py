@@ -147,7 +147,7 @@ def _convoy(timeline: Timeline, seconds: NDArray[np.float64]) -> Convoy | None:
     """What the GIL costs the threads that are mostly away from it, for I/O or asleep."""
     intervals = timeline.intervals
     lane, count = intervals["lane"].to_numpy(), len(timeline.threads)
-    away = _is(intervals, State.IO_WAIT) | _is(intervals, State.SLEEP)
+    away = _is(intervals, State.IO_WAIT) | _is(intervals, State.SLEEP) | _is(intervals, State.BLOCKED)
     waits = _is(intervals, State.GIL_WAIT)
     ran = _is(intervals, State.RUNNING)
     life, idle, waited, own = (

@@ -227,6 +227,20 @@ def io_bound(facts: Facts) -> Verdict | None:
     )
 
 
+def away(facts: Facts) -> Verdict | None:
+    """Time away from the GIL for reasons that were not recorded takes ``MOSTLY``, with I/O and sleep."""
+    share = facts.share(State.BLOCKED, State.IO_WAIT, State.SLEEP)
+    if share < MOSTLY:
+        return None
+    return Verdict(
+        "away",
+        f"Threads spent {share:.0%} of their time away from the GIL, for reasons that were not recorded."
+        " The GIL is not the limit.",
+        "Record the calls as well, without --light, to see what they waited for.",
+        (("away from the GIL", f"{share:.0%}"), ("cores in use", f"{facts.cores_used:.2f}")),
+    )
+
+
 def native(facts: Facts) -> Verdict | None:
     """Native code without the GIL takes ``MOSTLY`` of the time."""
     share = facts.share(State.NATIVE)
@@ -278,6 +292,7 @@ RULES: Final = (
     lock_bound,
     waiting_for_each_other,
     io_bound,
+    away,
     native,
     computing,
 )
