@@ -70,17 +70,22 @@ class Lanes:
 
 
 def find_lanes(process: Process, zero: int, end: int) -> Lanes:
-    """The lanes of ``process``, in the order the threads began; ``end`` is that of its recording."""
+    """The lanes of ``process``, in the order the threads began; ``end`` is that of its recording.
+
+    Daemon threads go on when recording has stopped: what they do then is not in it.
+    """
     seen = _seen_by_agent(process)
     known = {record.tid for record in process.registry.threads}
     records = [_widened(record, seen.get(record.tid, [])) for record in process.registry.threads]
     records += _foreign(process, known, seen, end)
-    records.sort(key=lambda r: r.begin_ns or 0)
+    records = sorted((r for r in records if (r.begin_ns or 0) < end), key=lambda r: r.begin_ns or 0)
+    ended = tuple(r.end_ns is not None and r.end_ns <= end for r in records)
     starts = np.array([r.begin_ns for r in records], dtype=np.int64) - zero
-    stops = np.array([end if r.end_ns is None else r.end_ns for r in records], dtype=np.int64) - zero
+    ends = [end if r.end_ns is None else min(r.end_ns, end) for r in records]
+    stops = np.array(ends, dtype=np.int64) - zero
     starts = np.maximum(starts, 0)
     axis = Axis.of(starts, np.maximum(stops, starts + 1))
-    return Lanes(process.pid, tuple(records), axis, tuple(r.end_ns is not None for r in records))
+    return Lanes(process.pid, tuple(records), axis, ended)
 
 
 @dataclass(frozen=True)
