@@ -81,8 +81,17 @@ def _turns(situation: Situation) -> tuple[Steps, Ints, tuple[Holders, ...]]:
     if situation.free_threaded:
         keys = axis.keys(np.arange(len(axis.starts)), axis.starts)
         return Steps(keys, np.full(len(keys), int(Turn.NO_GIL))), kinds.waited, ()
-    holders = infer_holders(axis, situation.innermost.mapped(kinds.waited), situation.switch_interval_ns)
+    needs = situation.innermost.mapped(kinds.waited)
+    if situation.gil is not None:
+        needs = _without_waiters(needs, situation.gil.locks)
+    holders = infer_holders(axis, needs, situation.switch_interval_ns)
     return turns(axis, holders), kinds.waited, (holders,)
+
+
+def _without_waiters(needs: Steps, locks: Steps) -> Steps:
+    """Who waits for a lock does not want the GIL meanwhile."""
+    keys, (need, lock) = overlay(needs, locks)
+    return Steps(keys, np.where(lock >= 0, int(Need.AWAY), need))
 
 
 def _rows(situation: Situation, turn: Steps, needs: Ints) -> _Rows:
@@ -97,9 +106,10 @@ def _rows(situation: Situation, turn: Steps, needs: Ints) -> _Rows:
         a[inside] for a in (keys, call, whose, known, lock, following)
     )
     call = np.where(known == 1, call, NO_CALL)
-    lock = np.where((whose == Turn.AWAY) | (whose == Turn.NO_GIL), lock, NO_LOCK)
+    unseen = whose < Turn.HOLDS
+    lock = np.where(unseen | (whose == Turn.AWAY) | (whose == Turn.NO_GIL), lock, NO_LOCK)
     lock = _whole_waits(axis.lanes(keys), call, whose, lock)
-    need = needs[call]
+    need = np.where(unseen & (lock != NO_LOCK), int(Need.AWAY), needs[call])
     state, reason = _TABLE.state[need, whose], _TABLE.reason[need, whose]
     own = _TABLE.own[need, whose] == 1
     state = np.where(own, kinds.state[call], state)
@@ -211,9 +221,8 @@ def _with_blockers(
         poster = gil.waits["poster_lane"].to_numpy()
         blocker = np.where(lock >= 0, poster[np.maximum(lock, 0)], blocker)
         blocker = np.where((lock >= 0) & (blocker == lane), -1, blocker)
-    else:
-        intervals = _without_hidden_waits(intervals, situation)
-        blocker[(intervals["state"] != State.GIL_WAIT.value).to_numpy()] = -1
+    intervals = _without_hidden_waits(intervals, situation)
+    blocker[waits & (intervals["state"] != State.GIL_WAIT.value).to_numpy()] = -1
     return intervals.assign(blocker=blocker, gil_number=which)
 
 
