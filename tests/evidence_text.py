@@ -132,9 +132,9 @@ def parse(text: str) -> tuple[list[ProcessText], dict[str, str]]:
 
 
 def _take_call(process: ProcessText, thread: str, words: list[str]) -> None:
-    name, span = words
+    name, span, *more = words
     start, _, end = span.partition("-")
-    tid = process.tid(thread, {})
+    tid = process.tid(thread, _options(more)[1])
     process.calls.append(Call(tid, name, raw(start), raw(end) if end else None))
 
 
