@@ -31,14 +31,16 @@ import shlex
 import struct
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any, Final
+from typing import TYPE_CHECKING, Any, Final
 
 import pandas as pd
 
 from gtrace.recording import load
-from gtrace.timeline import Timeline
 from gtrace.timeline.build import build_timeline
 from gtrace.timeline.invariants import check
+
+if TYPE_CHECKING:
+    from gtrace.timeline import Timeline
 
 ZERO: Final = 3_604_445_000_000_000
 """CLOCK_MONOTONIC where the recordings begin, ns."""
@@ -47,14 +49,9 @@ MAIN_GIL: Final = 0x7F00_0000_0100
 GIL_STEP: Final = 0x10_0000
 FIRST_LOCK: Final = 0x5500_0000_0040
 # the format of the agent's file, from the comment of record.h
-KINDS: Final = {
-    name: number
-    for number, name in enumerate(
-        "THREAD THREAD_EXIT GIL_HOLDS GIL_WAIT GIL_ACQUIRE GIL_RELEASE GIL_FORCED_RELEASE LOCK_WAIT"
-        " LOCK_ACQUIRE LOCK_TIMEOUT LOCK_INTERRUPT LOCK_POST".split(),
-        start=1,
-    )
-}
+_KIND_NAMES: Final = """THREAD THREAD_EXIT GIL_HOLDS GIL_WAIT GIL_ACQUIRE GIL_RELEASE GIL_FORCED_RELEASE
+    LOCK_WAIT LOCK_ACQUIRE LOCK_TIMEOUT LOCK_INTERRUPT LOCK_POST"""
+KINDS: Final = {name: number for number, name in enumerate(_KIND_NAMES.split(), start=1)}
 VALUE: Final = 31
 FILE_HEADER: Final = struct.Struct("<8sIIIIQQQQQIIII160s")
 CHUNK_HEADER: Final = struct.Struct("<IIIIQII")
@@ -106,29 +103,31 @@ def _options(words: list[str]) -> tuple[list[str], dict[str, str]]:
 def parse(text: str) -> tuple[list[ProcessText], dict[str, str]]:
     """The processes a text describes, and what the launcher saw."""
     processes, meta = [ProcessText()], {}
-    for line in text.splitlines():
+    for line in lines_of(text):
         words = shlex.split(line, comments=True)
-        if not words:
+        if words[0] == "meta":
+            meta.update(_options(words)[1])
             continue
-        subject, plain, options = words[0], *_options(words[1:])
-        process = processes[-1]
-        if subject == "process":
-            if process.tids:
-                processes.append(ProcessText())
-            processes[-1].facts.update(options)
-        elif subject == "agent":
-            process.agent.update(options)
-        elif subject == "stop":
-            process.stop = raw(plain[0])
-        elif subject == "meta":
-            meta.update(options)
-        elif plain[0] == "call":
-            _take_call(process, subject, words[2:])
-        elif plain[0] in KINDS:
-            _take_record(process, subject, plain, options)
-        else:
-            _take_registry(process, subject, plain, options)
+        if words[0] == "process" and processes[-1].tids:
+            processes.append(ProcessText())
+        _take(processes[-1], words)
     return processes, meta
+
+
+def _take(process: ProcessText, words: list[str]) -> None:
+    subject, plain, options = words[0], *_options(words[1:])
+    if subject == "process":
+        process.facts.update(options)
+    elif subject == "agent":
+        process.agent.update(options)
+    elif subject == "stop":
+        process.stop = raw(plain[0])
+    elif plain[0] == "call":
+        _take_call(process, subject, words[2:])
+    elif plain[0] in KINDS:
+        _take_record(process, subject, plain, options)
+    else:
+        _take_registry(process, subject, plain, options)
 
 
 def _take_call(process: ProcessText, thread: str, words: list[str]) -> None:
@@ -161,7 +160,8 @@ def _take_registry(process: ProcessText, thread: str, plain: list[str], options:
         facts = {"tid": tid, "ident": 1 << 40 | tid, "name": thread, "daemon": "daemon" in plain}
         process.journal.append((time, {"event": "begin", "time": time, "key": key, **facts}))
     elif what == "end":
-        process.journal.append((raw(plain[1]), {"event": "end", "time": raw(plain[1]), "key": key, "note": None}))
+        time = raw(plain[1])
+        process.journal.append((time, {"event": "end", "time": time, "key": key, "note": None}))
     elif what == "profiler-replaced":
         process.journal.append((1 << 62, {"event": "profiler_replaced", "tid": tid}))
     elif what == "join":
@@ -223,7 +223,8 @@ def calls_json(process: ProcessText) -> str:
     """As viztracer 1.1.1 dumps them: returned calls in the order they ended, open ones innermost first."""
     inner_first = process.calls[::-1]
     returned = sorted((c for c in inner_first if c.end is not None), key=lambda c: c.end or 0)
-    events = [f'{{"ph":"M","pid":{process.pid},"tid":{process.pid},"name":"process_name","args":{{"name":"M"}}}}']
+    pid = process.pid
+    events = [f'{{"ph":"M","pid":{pid},"tid":{pid},"name":"process_name","args":{{"name":"M"}}}}']
     events += [_event(process.pid, call) for call in (*returned, *(c for c in inner_first if c.end is None))]
     return '{"traceEvents":[' + ",".join(events) + '], "viztracer_metadata": {"overflow":false}}'
 
