@@ -137,8 +137,23 @@ def test_blame_is_the_overlap_of_waits_and_holds(modules):
     functions = pack(known).header["functions"]
     ranges = ranges_of(known)
     for (start, end), answer in zip(ranges, ask(modules, known, ranges), strict=True):
-        found = {(b["waiter"], b["holder"], functions[b["fn"]]): b["ns"] for b in answer["blame"]}
+        lanes = {name: lane for lane, name in enumerate(known.threads["name"])}
+        found = {
+            (lanes[b["waiter"]], lanes[b["holder"]], functions[b["fn"]]): b["ns"] for b in answer["blame"]
+        }
         assert found == slow_blame(known, start, end)
+
+
+def test_blame_counted_by_groups_adds_up_to_the_same(modules):
+    known = KNOWN[1]
+    for answer in ask(modules, known, ranges_of(known)):
+        for key in ("ns", "count"):
+            each, grouped = ({}, {})
+            for blame in answer["blame"]:
+                each[blame["fn"]] = each.get(blame["fn"], 0) + blame[key]
+            for blame in answer["grouped"]:
+                grouped[blame["fn"]] = grouped.get(blame["fn"], 0) + blame[key]
+            assert grouped == pytest.approx(each, abs=1)
 
 
 def test_every_wait_for_the_gil_is_blamed_on_someone(modules):

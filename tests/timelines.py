@@ -82,9 +82,9 @@ def timeline(text: str, run: RunInfo = EXACT_RUN) -> Timeline:
     lanes = {name: lane for lane, name in enumerate(names)}
     rows.sort(key=lambda row: (lanes[row["thread"]], row["start_ns"]))
     frame = pd.DataFrame(rows, dtype=object)
-    frame["lane"] = frame["thread"].map(lanes).astype("int64")
-    blockers = frame.pop("blocker").map({**lanes, "": -FIRST_TID - 1})
-    frame["blocker_tid"] = (blockers + FIRST_TID).astype("int64")
+    frame["lane"] = np.array([lanes[row["thread"]] for row in rows])
+    tids = {name: FIRST_TID + lane for name, lane in lanes.items()}
+    frame["blocker_tid"] = np.array([tids[row["blocker"]] if row["blocker"] else -1 for row in rows])
     if run.free_threaded:
         frame["gil"] = None
     duration = int(frame["end_ns"].max())

@@ -1,6 +1,4 @@
-// Who held the GIL, when, and who waited meanwhile. Pure functions.
-
-import { intervalAt } from './store.js';
+// Who held the GIL, and when. Pure functions.
 
 export const HOLDS = 1;
 export const WAITS = 2;
@@ -109,38 +107,4 @@ export function holdsWithin(held, from, to, keep) {
   const lengths = Float64Array.from(found, (hold) => hold.ns);
   const longest = found.sort((a, b) => b.ns - a.ns || a.start - b.start).slice(0, keep);
   return { held: total, count: lengths.length, handoffs, longest, lengths };
-}
-
-/** @typedef {{waiter: number, holder: number, fn: number, ns: number, count: number, longest: number}} Blame */
-
-/**
- * While a thread waited for the GIL, who held it and in which function. A wait counts once a holder it met.
- * @param {import('./store.js').Store} store @param {Held} held @param {number} from @param {number} to @returns {Blame[]}
- */
-export function blameWithin(store, held, from, to) {
-  const found = new Map();
-  for (let lane = 0; lane < store.lanes; lane += 1) {
-    let p = firstAfter(held, from);
-    for (let i = Math.max(store.from[lane], intervalAt(store, lane, from)); i < store.from[lane + 1]; i += 1) {
-      const start = Math.max(store.bounds[i + lane], from);
-      if (start >= to) break;
-      if (store.kinds.gil[store.kind[i]] !== WAITS) continue;
-      const end = Math.min(store.bounds[i + lane + 1], to);
-      while (p < held.start.length && held.end[p] <= start) p += 1;
-      for (let q = p; q < held.start.length && held.start[q] < end; q += 1) {
-        const ns = Math.min(held.end[q], end) - Math.max(held.start[q], start);
-        if (ns > 0) addBlame(found, store, { waiter: lane, holder: held.lane[q], fn: store.kinds.fn[held.kind[q]] }, ns);
-      }
-    }
-  }
-  return [...found.values()].sort((a, b) => b.ns - a.ns);
-}
-
-function addBlame(found, store, who, ns) {
-  const key = (who.waiter * store.lanes + who.holder) * store.functions.length + who.fn;
-  let blame = found.get(key);
-  if (!blame) { blame = { ...who, ns: 0, count: 0, longest: 0 }; found.set(key, blame); }
-  blame.ns += ns;
-  blame.count += 1;
-  if (ns > blame.longest) blame.longest = ns;
 }

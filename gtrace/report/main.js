@@ -3,15 +3,17 @@
 import { SUMS, buildSums, kindTotals, laneTotals } from './aggregate.js';
 import { SLICES, holdFigure, slicesOf, stateFigure, sumStates, utilisationFigure } from './charts.js';
 import { formatCount, formatDuration, formatInstant, formatPercent, significant } from './format.js';
+import { blameWithin } from './blame.js';
 import { connectGestures, toggleHelp } from './gestures.js';
-import { blameWithin, heldIntervals, holdsWithin } from './gil.js';
+import { heldIntervals, holdsWithin } from './gil.js';
 import { decodeStore, fromBase64, inflate, intervalAt } from './store.js';
-import { blameRows, holdRows, lockRows, threadRows, waitRows } from './tables.js';
+import { blameRows, holdRows, lockRows, longestOf, threadRows, waitRows } from './tables.js';
 import { createTable, make, setRows } from './tableview.js';
 import { arrange, createTimeline, pin, redraw, select, show, showAll, showChosen, undo, useHeld, useTheme, zoom } from './timeline.js';
 import { formatHash, parseHash } from './view.js';
 
 const LONGEST_HOLDS = 50;
+const GIL_WAIT = 2;
 const byId = (id) => document.getElementById(id);
 
 /** The colours the style sheet has in use. */
@@ -37,7 +39,7 @@ async function start() {
   connectTheme(page);
   readHash(page);
   new ResizeObserver(() => redraw(page.timeline)).observe(page.timeline.body);
-  requestAnimationFrame(() => setTimeout(() => finish(page), 0));
+  requestAnimationFrame(() => setTimeout(() => { tellReady('timeline'); finish(page); }, 0));
 }
 
 /** All that can wait until something is on the screen. */
@@ -45,7 +47,7 @@ async function finish(page) {
   page.held = page.world.config.freeThreaded ? null : heldIntervals(page.world.store);
   useHeld(page.timeline, page.held);
   recount(page);
-  document.documentElement.dataset.ready = 'tables';
+  tellReady('tables');
   await documentParsed();
   await loadPlotly();
   page.plotly = window.Plotly;
@@ -54,7 +56,13 @@ async function finish(page) {
   window.addEventListener('resize', () => {
     if (window.innerWidth !== width) { width = window.innerWidth; drawCharts(page); }
   });
-  document.documentElement.dataset.ready = 'charts';
+  tellReady('charts');
+}
+
+/** Says how far the page is, to style sheets, tests and the browser's own performance tools. */
+function tellReady(what) {
+  document.documentElement.dataset.ready = what;
+  performance.mark(`gtrace-${what}`);
 }
 
 function documentParsed() {
@@ -129,7 +137,7 @@ function lookAt(page, row) {
 function chooseRange(page, range) {
   page.selection = range;
   recount(page);
-  if (page.plotly) drawCharts(page);
+  setTimeout(() => { if (page.plotly) drawCharts(page); }, 0);
   writeHash(page);
 }
 
@@ -143,12 +151,13 @@ function recount(page) {
   setRows(page.tables.threads, threadRows(config.threads, page.totals, states, range));
   const kinds = kindTotals(store, range.from, range.to);
   setRows(page.tables.waits, waitRows(store, kinds, { names, states, waits }));
+  page.longestWait = longestOf(store, kinds, GIL_WAIT);
   setRows(page.tables.locks, lockRows(store, kinds, names));
   byId('table-locks').hidden = store.locks.length < 2;
   if (page.held) {
     page.holds = holdsWithin(page.held, range.from, range.to, LONGEST_HOLDS);
-    page.blame = blameWithin(store, page.held, range.from, range.to);
-    setRows(page.tables.blame, blameRows(page.blame, names, store.functions));
+    page.blame = blameWithin(store, page.held, range, names);
+    setRows(page.tables.blame, blameRows(page.blame, store.functions));
     setRows(page.tables.holds, holdRows(page.holds, store, names));
   }
   const known = Boolean(page.held && page.held.start.length);
@@ -171,8 +180,8 @@ function writeNumbers(page, range) {
     values.handoffs = [`${formatCount(page.holds.handoffs / (wall / 1e9))}/s`, `${formatCount(page.holds.handoffs)} in the selection`];
     const longest = page.holds.longest[0];
     if (longest) values.hold = [formatDuration(longest.ns), page.world.config.threads[longest.lane].name];
-    const wait = page.blame.reduce((most, one) => (one.longest > (most?.longest ?? 0) ? one : most), null);
-    values.longest = wait ? [formatDuration(wait.longest), page.world.config.threads[wait.waiter].name] : ['0', 'nobody waited'];
+    const wait = page.longestWait;
+    values.longest = wait.ns ? [formatDuration(wait.ns), page.world.config.threads[wait.lane].name] : ['0', 'nobody waited'];
   }
   for (const box of document.querySelectorAll('[data-number]')) {
     if (box.classList.contains('not-known')) continue;

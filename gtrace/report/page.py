@@ -24,7 +24,7 @@ if TYPE_CHECKING:
     from gtrace.timeline.timeline import Timeline
 
 SCRIPTS: Final = (
-    "format.js", "store.js", "aggregate.js", "gil.js", "view.js", "tables.js", "charts.js",
+    "format.js", "store.js", "aggregate.js", "gil.js", "blame.js", "view.js", "tables.js", "charts.js",
     "draw.js", "strips.js", "tooltip.js", "timeline.js", "gestures.js", "tableview.js", "main.js",
 )  # fmt: skip
 """The page's modules, each after those it imports."""

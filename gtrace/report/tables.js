@@ -88,10 +88,19 @@ function addAmount(map, key, amount) { map.set(key, (map.get(key) ?? 0) + amount
 
 function mostOf(map) { return [...map].reduce((best, one) => (one[1] > best[1] ? one : best), ['', -1])[0]; }
 
-/** @param {import('./gil.js').Blame[]} blame @param {string[]} names @param {string[]} functions @returns {Row[]} */
-export function blameRows(blame, names, functions) {
+/** The longest interval in a state, and its thread. @param {import('./store.js').Store} store @param {import('./aggregate.js').KindTotals} totals @param {number} state @returns {{ns: number, lane: number}} */
+export function longestOf(store, totals, state) {
+  const found = { ns: 0, lane: -1 };
+  store.kinds.state.forEach((one, k) => {
+    if (one === state && totals.longest[k] > found.ns) { found.ns = totals.longest[k]; found.lane = store.kinds.lane[k]; }
+  });
+  return found;
+}
+
+/** @param {import('./blame.js').Blame[]} blame @param {string[]} functions @returns {Row[]} */
+export function blameRows(blame, functions) {
   return blame.map((found) => ({
-    lane: found.waiter, thread: names[found.waiter], holder: names[found.holder], function: functions[found.fn],
+    lane: found.lane, thread: found.waiter, holder: found.holder, function: functions[found.fn],
     total: found.ns, count: found.count, longest: found.longest,
   }));
 }

@@ -1,7 +1,8 @@
 // Answers questions about a packed timeline with the page's own functions: JSON in, JSON out.
 
 import { STATES, SUMS, buildSums, kindTotals, laneCells, laneTotals } from './aggregate.js';
-import { blameWithin, heldIntervals, holdsWithin } from './gil.js';
+import { blameGroups, blameWithin, waitsWithin } from './blame.js';
+import { heldIntervals, holdsWithin } from './gil.js';
 import { decodeStore, intervalAt } from './store.js';
 import { waitRows } from './tables.js';
 
@@ -24,7 +25,8 @@ const answers = asked.ranges.map(([from, to]) => {
   const { longest, lengths, ...holds } = holdsWithin(held, from, to, 5);
   return {
     totals: Array.from({ length: store.lanes }, (_, lane) => Array.from(laneTotals(store, sums, lane, from, to))),
-    cells: columns, waits, holds, longest, lengths: Array.from(lengths), blame: blameWithin(store, held, from, to),
+    cells: columns, waits, holds, longest, lengths: Array.from(lengths), blame: blameWithin(store, held, { from, to }, names),
+    grouped: blameGroups(store, held, waitsWithin(store, { from, to }), { range: { from, to }, names: names.map(() => 'all') }),
     first: Array.from({ length: store.lanes }, (_, lane) => intervalAt(store, lane, from)),
   };
 });

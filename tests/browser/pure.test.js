@@ -3,6 +3,7 @@
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
 
+import { groupNames } from './blame.js';
 import { barLanes, logBins, stateFigure, utilisationFigure } from './charts.js';
 import { inkOn, mix, paintCells, pixelOf, rgbOf } from './draw.js';
 import { axisTicks, csvField, csvText, decimalsFor, elide, formatCount, formatDuration, formatInstant, formatPercent, plotlyText, shortFunction } from './format.js';
@@ -191,6 +192,11 @@ test('colours', () => {
   assert.deepEqual(mix([0, 0, 0], [100, 200, 50], 0.5), [50, 100, 25]);
   assert.equal(inkOn('#ffffff'), '#111418');
   assert.equal(inkOn('#3b35b0'), '#ffffff');
+});
+
+test('threads of a pool are one group, threads named one by one are not', () => {
+  assert.deepEqual(groupNames(['MainThread', 'worker-1', 'worker-22', 'pool-1_3']), ['MainThread', 'worker-*', 'worker-*', 'pool-*_*']);
+  assert.deepEqual(new Set(groupNames(Array.from({ length: 99 }, (_, i) => String.fromCharCode(200 + i)))), new Set(['any thread']));
 });
 
 test('a missing value is a dash', () => {

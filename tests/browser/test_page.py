@@ -38,7 +38,7 @@ HOSTILE_TEXT = f"""
 "'\\"--><svg onload=window.hacked=1>"  0-100  gil_wait "javascript:window.hacked=1" <- "{HOSTILE}"
 "=cmd|'/c calc'!A0"    0-100  lock_wait "<i>f</i>" reason="<u>lock</u>"
 "{"long" * 200}"       0-100  sleep "{"g" * 3000} (x.py:1)"
-"\u202egnp.\udc80exe"  0-100  io_wait "\udcff \u2028 \u2029"
+"\u202egnp.exe"  0-100  io_wait "line \u2028 paragraph \u2029"
 """
 
 
@@ -145,8 +145,8 @@ def test_hostile_names_show_as_text_and_run_nothing(open_page):
     assert "<u>lock</u>" in opened.text("#table-waits")
     assert "javascript:window.hacked=1" in opened.text("#pinned")
     assert HOSTILE in opened.text("#about")
-    assert "\\u202egnp.\\udc80exe" in opened.text("#lane-labels")
-    chart = page.locator("#state-chart .annotation-text").all_inner_texts()
+    assert "\\u202egnp.exe" in opened.text("#lane-labels")
+    chart = page.locator("#state-chart .annotation-text").all_text_contents()
     assert any("script>" in text for text in chart)
 
 
@@ -157,6 +157,16 @@ def test_long_names_are_cut_and_can_be_read_in_full(open_page):
     cell = opened.page.locator("#table-waits td[title]", has_text="gggg").first
     assert cell.get_attribute("title").startswith("g" * 3000)
     assert len(cell.inner_text()) < 100
+
+
+def drag(opened, start, end, y=20):
+    canvas = opened.page.locator("#lane-canvas")
+    canvas.scroll_into_view_if_needed()
+    box = canvas.bounding_box()
+    opened.page.mouse.move(box["x"] + start * box["width"], box["y"] + y)
+    opened.page.mouse.down()
+    opened.page.mouse.move(box["x"] + end * box["width"], box["y"] + y, steps=5)
+    opened.page.mouse.up()
 
 
 def test_hovering_tells_thread_state_duration_function_and_how_it_is_known(open_page):
@@ -198,22 +208,10 @@ def test_the_wheel_zooms_at_the_pointer_and_the_page_stays(open_page):
 
 def test_shift_drag_moves_the_view(open_page):
     opened = open_page(timeline(SMALL), fragment="#t=40000000-60000000")
-    box = opened.page.locator("#lane-canvas").bounding_box()
     opened.page.keyboard.down("Shift")
-    opened.page.mouse.move(box["x"] + 600, box["y"] + 20)
-    opened.page.mouse.down()
-    opened.page.mouse.move(box["x"] + 300, box["y"] + 20, steps=4)
-    opened.page.mouse.up()
+    drag(opened, 0.6, 0.3)
     opened.page.keyboard.up("Shift")
-    opened.wait_for_hash(r"^#t=4[4-7]\d{6}-6[4-7]\d{6}$")
-
-
-def drag(opened, start, end, y=20):
-    box = opened.page.locator("#lane-canvas").bounding_box()
-    opened.page.mouse.move(box["x"] + start * box["width"], box["y"] + y)
-    opened.page.mouse.down()
-    opened.page.mouse.move(box["x"] + end * box["width"], box["y"] + y, steps=5)
-    opened.page.mouse.up()
+    opened.wait_for_hash(r"^#t=4[56]\d{6}-6[56]\d{6}$")
 
 
 def test_a_selected_range_recounts_every_number_and_table(open_page):
@@ -308,7 +306,7 @@ def test_tables_sort_by_any_column_both_ways(open_page):
     assert opened.page.locator("#table-threads th[aria-sort=descending]").inner_text().startswith("Native id")
     opened.page.get_by_role("button", name="Native id").click()
     assert opened.column("#table-threads", 2) == [str(tid) for tid in range(5000, 5006)]
-    opened.page.locator("#table-waits").get_by_role("button", name="Thread").click()
+    opened.page.locator("#table-waits").get_by_role("button", name="Thread", exact=True).click()
     threads = opened.column("#table-waits", 1)
     assert threads == sorted(threads)
 
@@ -372,7 +370,8 @@ def test_the_legend_hides_a_state_and_isolates_one(open_page):
     pressed = opened.page.locator("#legend button[aria-pressed=true]").all_inner_texts()
     assert len(pressed) == 1
     assert "GIL wait" in pressed[0]
-    assert set(pixels(opened, 40)) <= {"238,154,58", "none"} | set(pixels(opened, 2))
+    assert green not in pixels(opened, 40)
+    assert pixels(opened, 40)["238,154,58"] > 200
     opened.page.dblclick("[data-state=gil_wait]")
     assert opened.page.locator("#legend button[aria-pressed=true]").count() == 10
 

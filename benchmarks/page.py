@@ -1,0 +1,129 @@
+"""How big a page is, how soon it paints, and how fast it follows: one table over sizes of recordings.
+
+Usage: python benchmarks/page.py [INTERVALS:THREADS ...]   (default: 10^4 to 10^6, and 500 threads)
+Needs Chromium and playwright; each figure is a median.
+"""
+
+from __future__ import annotations
+
+import statistics
+import sys
+import tempfile
+import time
+from dataclasses import astuple, dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+ROOT = Path(__file__).resolve().parent.parent
+sys.path[:0] = [str(ROOT), str(ROOT / "tests"), str(ROOT / "tests" / "browser")]
+
+from chromium import browser  # noqa: E402 - found by the line above
+from timelines import synthetic  # noqa: E402
+
+from gtrace.report import render  # noqa: E402
+
+if TYPE_CHECKING:
+    from playwright.sync_api import Browser, Page
+
+SIZES = ["10000:2", "10000:500", "100000:8", "1000000:8", "1000000:500"]
+PRESS = """key => new Promise(done => {
+    const began = performance.now();
+    const event = new KeyboardEvent('keydown', {key, bubbles: true, cancelable: true});
+    document.activeElement.dispatchEvent(event);
+    requestAnimationFrame(() => {
+        const drawn = performance.now() - began;
+        requestAnimationFrame(() => done([drawn, performance.now() - began]));
+    });
+})"""
+MOMENTS = """['first-contentful-paint', 'gtrace-timeline', 'gtrace-tables', 'gtrace-charts'].map(
+    name => performance.getEntriesByName(name)[0].startTime)"""
+
+
+TIME_POINTER_UP = """() => {
+    const up = (target, action, capture) => target.addEventListener('pointerup', action, { capture, once: true });
+    up(document.querySelector('#lane-canvas'), () => { window.began = performance.now(); }, true);
+    up(document, () => { window.counted = performance.now() - window.began; }, false);
+}"""
+
+
+@dataclass(frozen=True)
+class Row:
+    """Figures of one page; MB, s and ms as the names say."""
+
+    intervals: str
+    threads: int
+    render_s: float
+    page_mb: float
+    paint_s: float
+    timeline_s: float
+    tables_s: float
+    charts_s: float
+    zoom_ms: float
+    zoom_worst_ms: float
+    painted_ms: float
+    range_ms: float
+    heap_mb: float
+
+
+def measure(chromium: Browser, intervals: int, threads: int, path: Path) -> Row:
+    known = synthetic(intervals, threads, seed=1)
+    began = time.perf_counter()
+    text = render(known)
+    rendered = time.perf_counter() - began
+    path.write_text(text, encoding="utf-8")
+    opened = [_open(chromium, path) for _ in range(3)]
+    page = opened[-1][0]
+    zooms, worst, painted = _zoom(page)
+    row = Row(
+        f"{intervals:,}", threads, rendered, len(text.encode()) / 1e6,
+        *(statistics.median(times) for times in zip(*(times for _, times in opened), strict=True)),
+        zooms, worst, painted, _range(page), page.evaluate("performance.memory.usedJSHeapSize") / 1e6,
+    )  # fmt: skip
+    for one, _ in opened:
+        one.close()
+    return row
+
+
+def _open(chromium: Browser, path: Path) -> tuple[Page, tuple[float, ...]]:
+    page = chromium.new_page(viewport={"width": 1440, "height": 900})
+    page.goto(path.as_uri(), wait_until="commit")
+    page.wait_for_selector("html[data-ready=charts]", state="attached", timeout=120_000)
+    moments = page.evaluate(MOMENTS)
+    return page, tuple(moment / 1e3 for moment in moments)
+
+
+def _zoom(page: Page) -> tuple[float, float, float]:
+    page.locator("#lanes").scroll_into_view_if_needed()
+    page.locator("#lanes").focus()
+    keys = "w" * 12 + "d" * 4 + "s" * 12 + "w" * 12 + "a" * 4
+    times = [page.evaluate(PRESS, key) for key in keys]
+    drawn = [drawn for drawn, _ in times]
+    return statistics.median(drawn), max(drawn), statistics.median(painted for _, painted in times)
+
+
+def _range(page: Page) -> float:
+    """Selecting half of the run: every table and number counted again."""
+    page.keyboard.press("Home")
+    box = page.locator("#lane-canvas").bounding_box()
+    page.mouse.move(box["x"] + 0.25 * box["width"], box["y"] + 20)
+    page.mouse.down()
+    page.mouse.move(box["x"] + 0.75 * box["width"], box["y"] + 20, steps=2)
+    page.evaluate(TIME_POINTER_UP)
+    page.mouse.up()
+    page.wait_for_selector("#range-bar:not([hidden])")
+    return page.evaluate("window.counted")
+
+
+def main() -> None:
+    sizes = [tuple(map(int, size.split(":"))) for size in sys.argv[1:] or SIZES]
+    names = list(Row.__dataclass_fields__)
+    print("| " + " | ".join(names) + " |\n" + "|---" * len(names) + "|")
+    with browser() as chromium, tempfile.TemporaryDirectory() as folder:
+        for intervals, threads in sizes:
+            row = measure(chromium, intervals, threads, Path(folder) / "page.html")
+            cells = [f"{value:.2f}" if isinstance(value, float) else str(value) for value in astuple(row)]
+            print("| " + " | ".join(cells) + " |", flush=True)
+
+
+if __name__ == "__main__":
+    main()
