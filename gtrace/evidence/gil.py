@@ -167,7 +167,8 @@ def _header(content: NDArray[np.uint8], path: Path | str) -> np.void:
     whole = np.zeros(HEADER.itemsize, np.uint8)
     whole[: min(len(content), HEADER.itemsize)] = content[: HEADER.itemsize]
     header: np.void = whole.view(HEADER)[0]
-    if bytes(whole[:8]) not in (MAGIC, bytes(8)):
+    start = bytes(content[: len(MAGIC)])
+    if any(start) and not MAGIC.startswith(start):
         raise RecordingError(f"not GIL evidence: {path}: record again")
     if header["version"] > VERSION:
         raise RecordingFormatError(
