@@ -70,7 +70,11 @@ def read_calls(path: Path) -> Calls:
         damaged += bad
     if not tables:
         return Calls(empty_calls(), damaged)
-    return Calls(_frame(pa.concat_tables(tables).unify_dictionaries()), damaged)
+    calls = Calls(_frame(pa.concat_tables(tables).unify_dictionaries()), damaged)
+    tables.clear()
+    # Arrow keeps what it has freed; the fold needs the room
+    pa.default_memory_pool().release_unused()
+    return calls
 
 
 def empty_calls() -> pd.DataFrame:
