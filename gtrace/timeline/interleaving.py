@@ -105,7 +105,8 @@ def _longest(holders: Holders, waits: tuple[Ints, Ints], first: Ints, last: Ints
     begin = np.maximum(holders.times[position], waits[0][wait])
     held = np.minimum(following[position], waits[1][wait]) - begin
     who = holders.lanes[position]
-    known = who >= 0
+    # who takes the GIL only after a wait has ended did not hold it meanwhile
+    known = (who >= 0) & (held > 0)
     width = int(holders.lanes.max(initial=0)) + 1
     pairs, inverse = np.unique(wait[known] * width + who[known], return_inverse=True)
     totals = np.bincount(inverse, weights=held[known], minlength=len(pairs))
