@@ -14,7 +14,7 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from gtrace.errors import RecordingError, RecordingFormatError
-from gtrace.evidence import gil
+from gtrace.evidence import gil_format as gil
 from gtrace.evidence.gil import GilKind, check_gil, holds, lock_waits, read_gil
 
 MAIN_GIL = 0x7F0000001000

@@ -1,92 +1,40 @@
 """Reads the agent's evidence: who had a GIL, who waited for it or for a lock, and who woke whom.
 
-The file format is specified in ``gtrace/recorder/agent/record.h``; a test compares the two.
+The layout of the file is in ``gil_format.py``.
 """
 
 from __future__ import annotations
 
 from dataclasses import dataclass
-from enum import IntEnum
-from typing import TYPE_CHECKING, Final
+from typing import TYPE_CHECKING, Any, Final
 
 import numpy as np
 import pandas as pd
 
 from gtrace.errors import RecordingError, RecordingFormatError
+from gtrace.evidence.gil_format import (
+    CHUNK,
+    CHUNK_BYTES,
+    CHUNK_MAGIC,
+    CHUNK_RECORDS,
+    GIL_KINDS,
+    HEADER,
+    KIND_BITS,
+    MAGIC,
+    RECORD,
+    VALUE,
+    VERSION,
+    GilKind,
+)
 
 if TYPE_CHECKING:
+    from collections.abc import Callable
     from pathlib import Path
 
     from numpy.typing import NDArray
 
-MAGIC: Final = b"gtrcgil\0"
-VERSION: Final = 1
-CHUNK_MAGIC: Final = 0x4B435447
-CHUNK_BYTES: Final = 4096
-KIND_BITS: Final = 5
+__all__ = ["GilEvents", "GilKind", "check_gil", "holds", "lock_waits", "read_gil"]
 
-HEADER: Final = np.dtype(
-    [
-        ("magic", "S8"),
-        ("version", "<u4"),
-        ("chunk_bytes", "<u4"),
-        ("record_bytes", "<u4"),
-        ("pid", "<u4"),
-        ("started_ns", "<u8"),
-        ("stopped_ns", "<u8"),
-        ("full_at_ns", "<u8"),
-        ("lost", "<u8"),
-        ("gil_address", "<u8"),
-        ("full", "<u4"),
-        ("full_errno", "<u4"),
-        ("level", "<u4"),
-        ("unknown_gils", "<u4"),
-        ("reason", "S160"),
-    ]
-)
-CHUNK_HEADER: Final = np.dtype(
-    [
-        ("magic", "<u4"),
-        ("tid", "<u4"),
-        ("thread", "<u4"),
-        ("filled", "<u4"),
-        ("started_ns", "<u8"),
-        ("next_free", "<u4"),
-        ("reserved", "<u4"),
-    ]
-)
-RECORD: Final = np.dtype("<u8")
-CHUNK_RECORDS: Final = (CHUNK_BYTES - CHUNK_HEADER.itemsize) // RECORD.itemsize
-CHUNK: Final = np.dtype([("header", CHUNK_HEADER), ("records", RECORD, (CHUNK_RECORDS,))])
-
-
-VALUE: Final = 31
-
-
-class GilKind(IntEnum):
-    """What a row of ``GilEvents.events`` says; the meanings are in ``record.h``."""
-
-    THREAD = 1
-    THREAD_EXIT = 2
-    GIL_HOLDS = 3
-    GIL_WAIT = 4
-    GIL_ACQUIRE = 5
-    GIL_RELEASE = 6
-    GIL_FORCED_RELEASE = 7
-    LOCK_WAIT = 8
-    LOCK_ACQUIRE = 9
-    LOCK_TIMEOUT = 10
-    LOCK_INTERRUPT = 11
-    LOCK_POST = 12
-
-
-GIL_KINDS: Final = (
-    GilKind.GIL_HOLDS,
-    GilKind.GIL_WAIT,
-    GilKind.GIL_ACQUIRE,
-    GilKind.GIL_RELEASE,
-    GilKind.GIL_FORCED_RELEASE,
-)
 WHY_FULL: Final = ("", "it reached the size it may have", "the disk is full", "its file could not grow")
 
 
@@ -191,8 +139,9 @@ def _chunks(content: NDArray[np.uint8], damage: list[str]) -> NDArray[np.void]:
     foreign = int(((magic != CHUNK_MAGIC) & (magic != 0)).sum())
     if foreign:
         damage.append(f"{foreign} parts of the file are damaged and were left out.")
-    used: NDArray[np.void] = chunks[magic == CHUNK_MAGIC]
-    return used
+    used = magic == CHUNK_MAGIC
+    result: NDArray[np.void] = chunks if used.all() else chunks[used]
+    return result
 
 
 def _missing(cut: int) -> int:
@@ -200,56 +149,60 @@ def _missing(cut: int) -> int:
 
 
 def _events(chunks: NDArray[np.void], header: np.void, damage: list[str]) -> pd.DataFrame:
-    records = chunks["records"]
-    kind = (records & ((1 << KIND_BITS) - 1)).astype(np.int8)
-    value = (records >> KIND_BITS).view(np.int64)
-    extra = _values_behind(kind, value)
-    at = np.flatnonzero((records.ravel() != 0) & (kind.ravel() != VALUE))
-    name = _names(chunks, at, kind.ravel(), extra.ravel())
-    kind, time, extra = kind.ravel()[at], value.ravel()[at], extra.ravel()[at]
-    extra[np.isin(kind, GIL_KINDS) & (extra == 0)] = header["gil_address"]
-    extra[kind <= GilKind.THREAD_EXIT] = 0
+    records = np.ascontiguousarray(chunks["records"]).ravel()
+    low_byte = records.view(np.uint8)[:: RECORD.itemsize]
+    kinds = (low_byte & ((1 << KIND_BITS) - 1)).view(np.int8)
+    at = np.flatnonzero((records != 0) & (kinds != VALUE))
+    kind = kinds[at]
+    time = (records[at] >> KIND_BITS).view(np.int64)
+    address = _addresses(records, kinds, at, int(header["gil_address"]))
+    name = _names(chunks["header"], kind, at, address)
+    address[kind <= GilKind.THREAD_EXIT] = 0
     whole = _plausible(time, kind, header)
-    torn = len(whole) - int(whole.sum())
+    torn = len(whole) - int(np.count_nonzero(whole))
     if torn:
         damage.append(f"{torn} records make no sense and were left out.")
-    order = np.flatnonzero(whole)[np.argsort(time[whole], kind="stable")]
-    kind, extra, name = kind[order], extra[order], name[order]
-    return pd.DataFrame(
-        {
-            "time_ns": time[order],
-            "tid": name & 0xFFFFFFFF,
-            "thread": name >> 32,
-            "kind": kind,
-            "address": extra,
-            "gil": _gil_index(kind, extra),
-        }
-    )
+        kind, time, address, name = kind[whole], time[whole], address[whole], name[whole]
+    order = np.argsort(time, kind="stable")
+    kind, address, name = kind[order], address[order], name[order]
+    columns = {
+        "time_ns": time[order],
+        "tid": name & 0xFFFFFFFF,
+        "thread": name >> 32,
+        "kind": kind,
+        "address": address,
+        "gil": _gil_index(kind, address),
+    }
+    return pd.DataFrame(columns, copy=False)
 
 
-def _values_behind(kind: NDArray[np.int8], value: NDArray[np.int64]) -> NDArray[np.int64]:
-    """For every place the VALUE right behind it in its chunk, 0 where there is none."""
-    behind = np.zeros_like(value)
-    np.multiply(value[:, 1:], kind[:, 1:] == VALUE, out=behind[:, :-1])
-    return behind
+def _addresses(
+    records: NDArray[np.uint64], kinds: NDArray[np.int8], at: NDArray[np.int64], main_gil: int
+) -> NDArray[np.int64]:
+    """For every record at the places ``at`` the VALUE behind it in its chunk, or what stands for it."""
+    kind = kinds[at]
+    address = np.zeros(len(at), np.int64)
+    address[(kind >= GIL_KINDS[0]) & (kind <= GIL_KINDS[-1])] = main_gil
+    values = np.flatnonzero(kinds == VALUE)
+    values = values[values % CHUNK_RECORDS != 0]
+    before = np.searchsorted(at, values - 1)
+    found = before < len(at)
+    found[found] = at[before[found]] == values[found] - 1
+    address[before[found]] = (records[values[found]] >> KIND_BITS).view(np.int64)
+    return address
 
 
 def _names(
-    chunks: NDArray[np.void],
-    at: NDArray[np.int64],
-    kind: NDArray[np.int8],
-    extra: NDArray[np.int64],
+    headers: NDArray[np.void], kind: NDArray[np.int8], at: NDArray[np.int64], address: NDArray[np.int64]
 ) -> NDArray[np.int64]:
-    """The thread of the records at the places ``at``, as tid | serial << 32: the last one named before."""
-    headers = chunks["header"]
-    starts = np.arange(len(chunks)) * CHUNK_RECORDS
-    named = np.flatnonzero((kind == GilKind.THREAD) & (extra != 0))
-    places = np.concatenate([starts, named])
-    names = np.concatenate(
-        [headers["tid"].astype(np.int64) | headers["thread"].astype(np.int64) << 32, extra[named]]
-    )
+    """The thread of every record, as tid | serial << 32: the last one named before it in its chunk."""
+    named = np.flatnonzero((kind == GilKind.THREAD) & (address != 0))
+    places = np.concatenate([np.arange(len(headers)) * CHUNK_RECORDS, at[named]])
+    of_chunk = headers["tid"].astype(np.int64) | headers["thread"].astype(np.int64) << 32
+    names = np.concatenate([of_chunk, address[named]])
     order = np.argsort(places, kind="stable")
-    result: NDArray[np.int64] = names[order][np.searchsorted(places[order], at, side="right") - 1]
+    first = np.searchsorted(at, places[order])
+    result: NDArray[np.int64] = np.repeat(names[order], np.diff(np.append(first, len(at))))
     return result
 
 
@@ -272,32 +225,49 @@ def holds(evidence: GilEvents) -> pd.DataFrame:
     ``forced`` tells holds that ended because another thread had asked; ``closed`` is false where
     the end was not seen and ``end_ns`` is the end of the evidence.
     """
-    events = evidence.events
-    about = events["kind"].isin([GilKind.GIL_HOLDS, *GIL_KINDS[2:]]).to_numpy()
-    rows = events[about]
-    order = np.lexsort((rows["time_ns"].to_numpy(), rows["thread"].to_numpy(), rows["gil"].to_numpy()))
-    rows = rows.iloc[order]
-    kind = rows["kind"].to_numpy()
-    starts = np.isin(kind, [GilKind.GIL_HOLDS, GilKind.GIL_ACQUIRE])
-    group = rows[["gil", "thread"]].to_numpy()
-    follows = np.zeros(len(rows), bool)
-    follows[:-1] = (group[1:] == group[:-1]).all(axis=1) & ~starts[1:]
+    rows = _by_thread(evidence.events, _changes_holder)
+    kind, time = rows["kind"], rows["time_ns"]
+    starts = (kind == GilKind.GIL_HOLDS) | (kind == GilKind.GIL_ACQUIRE)
     begin = np.flatnonzero(starts)
-    closed = follows[begin]
-    end_at = np.minimum(begin + 1, len(rows) - 1)
-    time = rows["time_ns"].to_numpy()
-    table = pd.DataFrame(
-        {
-            "start_ns": time[begin],
-            "end_ns": np.where(closed, time[end_at], np.maximum(evidence.end_ns, time[begin])),
-            "tid": rows["tid"].to_numpy()[begin],
-            "thread": rows["thread"].to_numpy()[begin],
-            "gil": rows["gil"].to_numpy()[begin],
-            "forced": closed & (kind[end_at] == GilKind.GIL_FORCED_RELEASE),
-            "closed": closed,
-        }
-    )
-    return table.sort_values("start_ns", kind="stable", ignore_index=True)
+    begin = begin[np.argsort(time[begin], kind="stable")]
+    after = np.minimum(begin + 1, len(kind) - 1)
+    closed = (rows["group"][after] == rows["group"][begin]) & ~starts[after]
+    start_ns = time[begin]
+    columns = {
+        "start_ns": start_ns,
+        "end_ns": np.where(closed, time[after], np.maximum(evidence.end_ns, start_ns)),
+        "tid": rows["tid"][begin],
+        "thread": rows["thread"][begin],
+        "gil": rows["gil"][begin],
+        "forced": closed & (kind[after] == GilKind.GIL_FORCED_RELEASE),
+        "closed": closed,
+    }
+    return pd.DataFrame(columns, copy=False)
+
+
+def _changes_holder(kind: NDArray[np.int8]) -> NDArray[np.bool_]:
+    about = (kind >= GilKind.GIL_HOLDS) & (kind <= GilKind.GIL_FORCED_RELEASE)
+    result: NDArray[np.bool_] = about & (kind != GilKind.GIL_WAIT)
+    return result
+
+
+def _is_lock_wait(kind: NDArray[np.int8]) -> NDArray[np.bool_]:
+    result: NDArray[np.bool_] = (kind >= GilKind.LOCK_WAIT) & (kind <= GilKind.LOCK_INTERRUPT)
+    return result
+
+
+def _by_thread(
+    events: pd.DataFrame, wanted: Callable[[NDArray[np.int8]], NDArray[np.bool_]]
+) -> dict[str, NDArray[Any]]:
+    """The columns of the wanted events, by (gil, thread), then time, and that ``group`` as a number."""
+    at = np.flatnonzero(wanted(events["kind"].to_numpy()))
+    thread, gil = events["thread"].to_numpy()[at], events["gil"].to_numpy()[at]
+    group = thread + (gil.astype(np.int64) + 1) * (int(thread.max(initial=0)) + 1)
+    if int(group.max(initial=0)) < 1 << 16:
+        group = group.astype(np.uint16)  # which numpy sorts in linear time
+    order = np.argsort(group, kind="stable")
+    rows = {name: events[name].to_numpy()[at][order] for name in events.columns}
+    return {**rows, "group": group[order]}
 
 
 OUTCOMES: Final[dict[int, str]] = {
@@ -317,20 +287,25 @@ def lock_waits(evidence: GilEvents) -> pd.DataFrame:
     seen and ``end_ns`` is the end of the evidence). ``poster`` and ``poster_tid`` are the thread
     that released the lock to this one, -1 where that was not seen.
     """
-    events = evidence.events
-    about = events["kind"].between(GilKind.LOCK_WAIT, GilKind.LOCK_INTERRUPT).to_numpy()
-    rows = events[about].sort_values("thread", kind="stable")
-    kind, time = rows["kind"].to_numpy(), rows["time_ns"].to_numpy()
+    rows = _by_thread(evidence.events, _is_lock_wait)
+    kind, time = rows["kind"], rows["time_ns"]
     begin = np.flatnonzero(kind == GilKind.LOCK_WAIT)
-    after = np.minimum(begin + 1, len(rows) - 1)
-    same = rows[["thread", "address"]].to_numpy()
-    closed = (same[after] == same[begin]).all(axis=1) & (kind[after] != GilKind.LOCK_WAIT)
-    waits = rows.iloc[begin][["tid", "thread", "address"]].reset_index(drop=True)
-    waits.insert(0, "start_ns", time[begin])
-    waits.insert(1, "end_ns", np.where(closed, time[after], np.maximum(evidence.end_ns, time[begin])))
+    after = np.minimum(begin + 1, len(kind) - 1)
+    closed = (rows["group"][after] == rows["group"][begin]) & (
+        rows["address"][after] == rows["address"][begin]
+    )
+    closed &= kind[after] != GilKind.LOCK_WAIT
+    waits = pd.DataFrame(
+        {
+            "start_ns": time[begin],
+            "end_ns": np.where(closed, time[after], np.maximum(evidence.end_ns, time[begin])),
+            **{name: rows[name][begin] for name in ("tid", "thread", "address")},
+        }
+    )
     outcome = pd.Series(np.where(closed, kind[after], 0)).map(OUTCOMES)
     waits["outcome"] = pd.Categorical(outcome, categories=list(OUTCOMES.values()))
-    return _with_posters(waits, events[events["kind"] == GilKind.LOCK_POST])
+    posts = evidence.events["kind"] == GilKind.LOCK_POST
+    return _with_posters(waits, evidence.events[posts])
 
 
 def _with_posters(waits: pd.DataFrame, posts: pd.DataFrame) -> pd.DataFrame:
@@ -362,7 +337,9 @@ def check_gil(evidence: GilEvents) -> list[str]:
     """
     found: list[str] = []
     table = holds(evidence)
-    for gil, of_gil in table[table["closed"]].groupby("gil"):
+    table = table[table["closed"]]
+    for gil in range(len(evidence.gils)):
+        of_gil = table[table["gil"] == gil]
         start, end = of_gil["start_ns"].to_numpy(), of_gil["end_ns"].to_numpy()
         busy_until = np.maximum.accumulate(end)
         found += [
