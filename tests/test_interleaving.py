@@ -39,7 +39,8 @@ def axis_of(spans):
 
 
 def at(holders, tick):
-    found = [lane for time, lane in zip(holders.times.tolist(), holders.lanes.tolist(), strict=True) if time <= tick]
+    changes = zip(holders.times.tolist(), holders.lanes.tolist(), strict=True)
+    found = [lane for time, lane in changes if time <= tick]
     return found[-1] if found else NOBODY
 
 
@@ -104,7 +105,8 @@ def test_who_held_for_most_of_a_wait_blocks_it(monkeypatch, at_once):
     def holds(holders, waits):
         waits = [(start, min(start + length, END), lane) for start, length, lane in waits]
         starts, ends, lanes = (column(w[i] for w in waits) for i in range(3))
-        assert blockers(holders, starts, ends, lanes).tolist() == [blocker_by_sums(holders, *w) for w in waits]
+        found = blockers(holders, starts, ends, lanes)
+        assert found.tolist() == [blocker_by_sums(holders, *wait) for wait in waits]
 
     holds()
 

@@ -19,8 +19,8 @@ def column(values):
 
 
 def nested(axis, script: CallScript):
-    calls = script.recorded
-    return nest(axis, column(c.lane for c in calls), column(c.start for c in calls), column(c.end for c in calls))
+    lanes, starts, ends = (column(getattr(c, n) for c in script.recorded) for n in ("lane", "start", "end"))
+    return nest(axis, lanes, starts, ends)
 
 
 def number(call):
@@ -62,7 +62,7 @@ def test_the_parent_of_a_call_is_the_one_it_was_entered_from(steps):
 def test_calls_that_cross_each_other_still_give_one_call_at_a_time(calls):
     """Damaged evidence: what is said of it may be wrong, but it is a history, and of the calls given."""
     axis = Axis.of(np.zeros(3, np.int64), np.full(3, 21, np.int64))
-    found = nest(axis, column(c[0] for c in calls), column(c[1] for c in calls), column(c[2] for c in calls))
+    found = nest(axis, *(column(c[i] for c in calls) for i in range(3)))
     assert (np.diff(found.innermost.keys) > 0).all()
     assert set(found.innermost.values.tolist()) <= {*range(len(calls)), NO_CALL, UNRECORDED, OUTSIDE}
     assert set(found.parents.tolist()) <= {*range(len(calls)), NO_CALL}

@@ -109,9 +109,6 @@ def innermost_calls(script: CallScript, lane: int, start: int, end: int) -> list
     return told
 
 
-EVENT_NAMES: Final = ("WAIT", "ACQUIRE", "RELEASE", "FORCED_RELEASE", "LOCK_WAIT", "LOCK_END", "POST")
-
-
 @dataclass
 class GilScript:
     """GIL and lock events that obey the rules of one GIL: (tick, lane, kind, address)."""
@@ -120,39 +117,45 @@ class GilScript:
     end: int = 0
 
 
+TAKES: Final = {
+    GilKind.GIL_WAIT: ("away", "waits"),
+    GilKind.GIL_ACQUIRE: ("away waits", "holds"),
+    GilKind.GIL_RELEASE: ("holds", "away"),
+    GilKind.GIL_FORCED_RELEASE: ("holds", "waits"),
+    GilKind.LOCK_WAIT: ("away", "lock"),
+    GilKind.LOCK_ACQUIRE: ("lock", "away"),
+    GilKind.LOCK_TIMEOUT: ("lock", "away"),
+    GilKind.LOCK_INTERRUPT: ("lock", "away"),
+    GilKind.LOCK_POST: ("holds", "holds"),
+}
+"""Where a thread must be for an event to happen in it, and where it is then."""
+
+
 def run_gil(lanes: int, steps: list[tuple[int, int, int]]) -> GilScript:
     """Plays (lane, what, ticks later); what cannot happen in the thread's place does not."""
-    script, now, holder = GilScript(), 0, -1
-    place = ["away"] * lanes
-    lock_of = [0] * lanes
+    script, now, place, lock_of = GilScript(), 0, ["away"] * lanes, [1] * lanes
     for chosen, what, later in steps:
         lane, now = chosen % lanes, now + later
-        name = EVENT_NAMES[what % len(EVENT_NAMES)]
-        kind, address = None, 0
-        if name == "WAIT" and place[lane] == "away" and holder != -1 and not lock_of[lane]:
-            kind, place[lane] = GilKind.GIL_WAIT, "waits"
-        elif name == "ACQUIRE" and place[lane] in ("away", "waits") and holder == -1 and not lock_of[lane]:
-            kind, place[lane], holder = GilKind.GIL_ACQUIRE, "holds", lane
-        elif name == "RELEASE" and place[lane] == "holds":
-            kind, place[lane], holder = GilKind.GIL_RELEASE, "away", -1
-        elif name == "FORCED_RELEASE" and place[lane] == "holds":
-            kind, place[lane], holder = GilKind.GIL_FORCED_RELEASE, "waits", -1
-        elif name == "LOCK_WAIT" and place[lane] == "away" and not lock_of[lane]:
-            kind, lock_of[lane] = GilKind.LOCK_WAIT, 1 + now % 2
-            address = lock_of[lane]
-        elif name == "LOCK_END" and lock_of[lane]:
-            kind = (GilKind.LOCK_ACQUIRE, GilKind.LOCK_TIMEOUT, GilKind.LOCK_INTERRUPT)[what % 3]
-            address, lock_of[lane] = lock_of[lane], 0
-        elif name == "POST" and place[lane] == "holds":
-            kind, address = GilKind.LOCK_POST, 1 + what % 2
-        if kind is not None:
-            script.events.append((now, lane, kind, address))
+        kind = list(TAKES)[what % len(TAKES)]
+        before, after = TAKES[kind]
+        taken = "holds" in place
+        if place[lane] not in before.split() or (kind, taken) in IMPOSSIBLE:
+            continue
+        place[lane] = after
+        if kind is GilKind.LOCK_WAIT:
+            lock_of[lane] = 1 + now % 2
+        address = {GilKind.LOCK_POST: 1 + what // len(TAKES) % 2}.get(kind, lock_of[lane])
+        script.events.append((now, lane, kind, 0 if kind in GIL_KINDS else address))
     script.end = now + 1
     return script
 
 
+IMPOSSIBLE: Final = ((GilKind.GIL_ACQUIRE, True), (GilKind.GIL_WAIT, False))
+"""Taking the GIL while it is taken, waiting for it while it is free."""
+
+
 def gil_steps(lanes: int = 3, size: int = 60) -> st.SearchStrategy[list[tuple[int, int, int]]]:
-    step = st.tuples(st.integers(0, lanes - 1), st.integers(0, 3 * len(EVENT_NAMES)), st.integers(0, 3))
+    step = st.tuples(st.integers(0, lanes - 1), st.integers(0, 2 * len(TAKES) - 1), st.integers(0, 3))
     return st.lists(step, max_size=size)
 
 
@@ -304,7 +307,8 @@ class Reference:
 
     def _holders(self) -> list[int]:
         if self.seen:
-            return [next((n for n in self._alive(t) if self.turn(n, t) == "holds"), -1) for t in range(self.end)]
+            holding = [[n for n in self._alive(t) if self.turn(n, t) == "holds"] for t in range(self.end)]
+            return [lanes[0] if lanes else -1 for lanes in holding]
         if self.scenario.free_threaded:
             return [-1] * self.end
         needs = [
@@ -350,7 +354,7 @@ class Reference:
         return self.calls[lane][tick] if tick >= self.scenario.known_from else NO_CALL
 
     def _lock(self, lane: int, tick: int) -> int:
-        """The wait for a lock a tick belongs to: all of a stretch away from the GIL in one call that holds one."""
+        """The wait for a lock a tick belongs to: of a stretch away from the GIL in one call, all."""
         own = self.locks[lane].get(tick, -1)
         if not self.seen:
             return own

@@ -25,26 +25,37 @@ export function blameWithin(store, held, range, names) {
 
 /** @typedef {{lane: Uint32Array, start: Float64Array, end: Float64Array}} Waits cut to a range */
 
-/** @returns {Waits} */
+/** @param {import('./store.js').Store} store @param {import('./view.js').Range} range @returns {Waits} */
 export function waitsWithin(store, range) {
-  const waits = { lane: [], start: [], end: [] };
+  let count = 0;
+  eachWait(store, range, () => { count += 1; });
+  const waits = { lane: new Uint32Array(count), start: new Float64Array(count), end: new Float64Array(count) };
+  let n = 0;
+  eachWait(store, range, (lane, start, end) => {
+    waits.lane[n] = lane;
+    waits.start[n] = start;
+    waits.end[n] = end;
+    n += 1;
+  });
+  return waits;
+}
+
+function eachWait(store, range, visit) {
   for (let lane = 0; lane < store.lanes; lane += 1) {
     for (let i = Math.max(store.from[lane], intervalAt(store, lane, range.from)); i < store.from[lane + 1]; i += 1) {
       const start = Math.max(store.bounds[i + lane], range.from);
       if (start >= range.to) break;
+      if (store.kinds.gil[store.kind[i]] !== WAITS) continue;
       const end = Math.min(store.bounds[i + lane + 1], range.to);
-      if (end <= start || store.kinds.gil[store.kind[i]] !== WAITS) continue;
-      waits.lane.push(lane);
-      waits.start.push(start);
-      waits.end.push(end);
+      if (end > start) visit(lane, start, end);
     }
   }
-  return { lane: Uint32Array.from(waits.lane), start: Float64Array.from(waits.start), end: Float64Array.from(waits.end) };
 }
 
+/** How often a wait meets a hold; stops counting where it is too often. */
 function overlapsOf(waits, held) {
   let sum = 0;
-  for (let w = 0; w < waits.lane.length; w += 1) sum += lowerBound(held.start, waits.end[w]) - firstAfter(held, waits.start[w]);
+  for (let w = 0; w < waits.lane.length && sum <= OVERLAPS; w += 1) sum += lowerBound(held.start, waits.end[w]) - firstAfter(held, waits.start[w]);
   return sum;
 }
 
@@ -79,36 +90,67 @@ export function groupNames(names) {
  * Exact in time and counts; which single wait was longest is not worked out.
  */
 export function blameGroups(store, held, waits, { range, names }) {
-  const found = new Map();
-  for (const group of new Set(names)) {
-    const mine = Array.from(waits.lane.keys()).filter((w) => names[waits.lane[w]] === group);
-    if (!mine.length) continue;
-    const starts = Float64Array.from(mine, (w) => waits.start[w]).sort();
-    const ends = Float64Array.from(mine, (w) => waits.end[w]).sort();
-    const waited = waitedUntil(starts, ends);
-    for (let p = firstAfter(held, range.from); p < held.start.length && held.start[p] < range.to; p += 1) {
-      const from = Math.max(held.start[p], range.from);
-      const to = Math.min(held.end[p], range.to);
-      const count = lowerBound(starts, to) - lowerBound(ends, from + 1);
-      if (count <= 0) continue;
-      const fn = store.kinds.fn[held.kind[p]];
-      const key = `${group}\n${names[held.lane[p]]}\n${fn}`;
-      let blame = found.get(key);
-      if (!blame) { blame = { waiter: group, holder: names[held.lane[p]], lane: waits.lane[mine[0]], fn, ns: 0, count: 0, longest: null }; found.set(key, blame); }
-      blame.ns += waited(to) - waited(from);
-      blame.count += count;
-    }
-  }
-  return [...found.values()];
+  const groups = [...new Set(names)];
+  const groupOf = Uint32Array.from(names, (name) => groups.indexOf(name));
+  const found = [];
+  groups.forEach((waiter, group) => {
+    const [starts, ends, lane] = waitsOf(waits, groupOf, group);
+    if (!starts.length) return;
+    const sums = sumsByHold(store, held, { starts, ends, range, groupOf });
+    for (const [key, sum] of sums) found.push({ waiter, holder: groups[Math.floor(key / store.functions.length)], lane, fn: key % store.functions.length, ...sum, longest: null });
+  });
+  return found;
 }
 
-/** The time all waits together had lasted until an instant. @param {Float64Array} starts @param {Float64Array} ends @returns {(time: number) => number} ns */
-function waitedUntil(starts, ends) {
-  const sums = (values) => { const all = new Float64Array(values.length + 1); values.forEach((value, i) => { all[i + 1] = all[i] + value; }); return all; };
-  const [startSums, endSums] = [sums(starts), sums(ends)];
-  return (time) => {
-    const begun = lowerBound(starts, time);
-    const over = lowerBound(ends, time);
-    return (begun * time - startSums[begun]) - (over * time - endSums[over]);
+/** When the waits of one group began and ended, each in order; and one of their lanes. */
+function waitsOf(waits, groupOf, group) {
+  let count = 0;
+  let lane = -1;
+  for (let w = 0; w < waits.lane.length; w += 1) if (groupOf[waits.lane[w]] === group) { count += 1; lane = waits.lane[w]; }
+  const starts = new Float64Array(count);
+  const ends = new Float64Array(count);
+  for (let w = 0, n = 0; w < waits.lane.length; w += 1) {
+    if (groupOf[waits.lane[w]] === group) { starts[n] = waits.start[w]; ends[n] = waits.end[w]; n += 1; }
+  }
+  return [starts.sort(), ends.sort(), lane];
+}
+
+/** Per group of holders and function: the time waited under its holds. The holds come in order, so each cursor only moves on. */
+function sumsByHold(store, held, { starts, ends, range, groupOf }) {
+  const sums = new Map();
+  const begun = cursor(starts);
+  const over = cursor(ends);
+  for (let p = firstAfter(held, range.from); p < held.start.length && held.start[p] < range.to; p += 1) {
+    const from = Math.max(held.start[p], range.from);
+    const to = Math.min(held.end[p], range.to);
+    const before = begun.until(from) - over.until(from);
+    const gone = over.countThrough(from);
+    const waited = begun.until(to) - over.until(to) - before;
+    const count = begun.count - gone;
+    if (count <= 0) continue;
+    const key = groupOf[held.lane[p]] * store.functions.length + store.kinds.fn[held.kind[p]];
+    let sum = sums.get(key);
+    if (!sum) { sum = { ns: 0, count: 0 }; sums.set(key, sum); }
+    sum.ns += waited;
+    sum.count += count;
+  }
+  return sums;
+}
+
+/** Walks along instants in order; `until(time)` is the sum of (time − instant) over those before it. */
+function cursor(instants) {
+  let sum = 0;
+  const self = {
+    count: 0,
+    until(time) {
+      while (self.count < instants.length && instants[self.count] < time) { sum += instants[self.count]; self.count += 1; }
+      return self.count * time - sum;
+    },
+    countThrough(time) {
+      let count = self.count;
+      while (count < instants.length && instants[count] <= time) count += 1;
+      return count;
+    },
   };
+  return self;
 }

@@ -94,10 +94,12 @@ def _facts(intervals: pd.DataFrame) -> Ints:
 
 def _used_texts(column: pd.Series[str]) -> tuple[list[str], Ints]:
     """The texts that occur, made safe to show, and each row's index in them; missing is empty."""
-    codes = column.cat.codes.to_numpy("int64")
-    used, index = np.unique(codes, return_inverse=True)
+    codes = column.cat.codes.to_numpy("int64") + 1
+    used = np.flatnonzero(np.bincount(codes))
     categories = column.cat.categories
-    return ["" if code < 0 else safe_text(str(categories[code])) for code in used], index.astype("int64")
+    place = np.zeros(int(used.max(initial=0)) + 1, dtype="int64")
+    place[used] = np.arange(len(used))
+    return ["" if code == 0 else safe_text(str(categories[code - 1])) for code in used], place[codes]
 
 
 def _shared_texts(intervals: pd.DataFrame, columns: tuple[str, ...]) -> tuple[list[str], list[Ints]]:
@@ -110,13 +112,10 @@ def _shared_texts(intervals: pd.DataFrame, columns: tuple[str, ...]) -> tuple[li
 
 def _used_locks(column: pd.Series[int]) -> tuple[list[str], Ints]:
     """The addresses that occur, as text, the empty one first; and each row's index in them."""
-    used, index = np.unique(np.append(column.to_numpy("int64"), 0), return_inverse=True)
+    addresses = column.to_numpy("int64")
+    index, used = pd.factorize(np.concatenate(([0], addresses)))
     names = ["" if address == 0 else hex(address % (1 << 64)) for address in used.tolist()]
-    empty = names.index("")
-    order = [empty, *(i for i in range(len(names)) if i != empty)]
-    place = np.empty(len(order), dtype="int64")
-    place[order] = np.arange(len(order))
-    return [names[i] for i in order], place[index[:-1]]
+    return names, index[1:].astype("int64")
 
 
 def blocker_lanes(timeline: Timeline) -> Ints:

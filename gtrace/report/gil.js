@@ -11,46 +11,42 @@ export const WAITS = 2;
 
 /** @param {import('./store.js').Store} store @returns {Held} */
 export function heldIntervals(store) {
-  const held = [];
-  for (let lane = 0; lane < store.lanes; lane += 1) {
+  const { bounds, kinds } = store;
+  let count = 0;
+  for (let i = 0; i < store.count; i += 1) if (kinds.gil[store.kind[i]] === HOLDS) count += 1;
+  const start = new Float64Array(count);
+  const held = { start, end: new Float64Array(count), lane: new Uint32Array(count), kind: new Uint32Array(count) };
+  for (let lane = 0, n = 0; lane < store.lanes; lane += 1) {
     for (let i = store.from[lane]; i < store.from[lane + 1]; i += 1) {
-      if (store.kinds.gil[store.kind[i]] === HOLDS) held.push(i + lane);
+      if (kinds.gil[store.kind[i]] === HOLDS) { start[n] = bounds[i + lane]; n += 1; }
     }
   }
-  const sorted = Float64Array.from(held, (slot) => store.bounds[slot]).sort();
-  const result = {
-    start: new Float64Array(held.length), end: new Float64Array(held.length),
-    lane: new Uint32Array(held.length), kind: new Uint32Array(held.length),
-  };
-  const taken = new Uint8Array(held.length);
-  for (const slot of held) {
-    let place = lowerBound(sorted, store.bounds[slot]);
-    while (taken[place]) place += 1;
-    taken[place] = 1;
-    result.start[place] = store.bounds[slot];
-    result.end[place] = store.bounds[slot + 1];
-    result.lane[place] = slot;
+  start.sort();
+  const taken = new Uint8Array(count);
+  for (let lane = 0; lane < store.lanes; lane += 1) {
+    let place = 0;
+    for (let i = store.from[lane]; i < store.from[lane + 1]; i += 1) {
+      if (kinds.gil[store.kind[i]] !== HOLDS) continue;
+      place = nextPlace(start, bounds[i + lane], place);
+      while (taken[place]) place += 1;
+      taken[place] = 1;
+      held.end[place] = bounds[i + lane + 1];
+      held.lane[place] = lane;
+      held.kind[place] = store.kind[i];
+    }
   }
-  return withLanes(store, result);
+  return held;
 }
 
-/** Turns the slots that `lane` carries into lanes and kinds. */
-function withLanes(store, result) {
-  for (let p = 0; p < result.lane.length; p += 1) {
-    const slot = result.lane[p];
-    const lane = laneOfSlot(store, slot);
-    result.kind[p] = store.kind[slot - lane];
-    result.lane[p] = lane;
-  }
-  return result;
-}
-
-function laneOfSlot(store, slot) {
-  let low = 0;
-  let high = store.lanes - 1;
+/** As lowerBound, from a place at or before the answer and quick where it is near. @param {Float64Array} values @param {number} value @param {number} from @returns {number} */
+export function nextPlace(values, value, from) {
+  let step = 1;
+  let low = from;
+  while (low + step < values.length && values[low + step] < value) { low += step; step *= 2; }
+  let high = Math.min(low + step, values.length);
   while (low < high) {
-    const middle = (low + high + 1) >> 1;
-    if (store.from[middle] + middle <= slot) low = middle; else high = middle - 1;
+    const middle = (low + high) >> 1;
+    if (values[middle] < value) low = middle + 1; else high = middle;
   }
   return low;
 }
@@ -88,23 +84,42 @@ export function heldAt(held, time) {
 
 /** @param {Held} held @param {number} from @param {number} to @param {number} keep how many of the longest @returns {Holds} */
 export function holdsWithin(held, from, to, keep) {
-  const found = [];
+  const first = firstAfter(held, from);
+  const last = lowerBound(held.start, to);
+  const lengths = new Float64Array(Math.max(0, last - first));
+  const longest = new Longest(keep);
   let total = 0;
+  let count = 0;
   let handoffs = 0;
-  for (let p = firstAfter(held, from); p < held.start.length && held.start[p] < to; p += 1) {
+  for (let p = first; p < last;) {
+    const lane = held.lane[p];
     const start = Math.max(held.start[p], from);
-    const ns = Math.min(held.end[p], to) - start;
-    const last = found[found.length - 1];
-    total += ns;
-    if (last && last.lane === held.lane[p] && last.start + last.ns === start) {
-      last.ns += ns;
-      if (ns > last.part) { last.part = ns; last.kind = held.kind[p]; }
-      continue;
+    let [end, kind, part] = [start, held.kind[p], 0];
+    for (; p < last && held.lane[p] === lane && Math.max(held.start[p], from) === end; p += 1) {
+      const ns = Math.min(held.end[p], to) - end;
+      if (ns > part) { part = ns; kind = held.kind[p]; }
+      end += ns;
     }
-    if (last && last.lane !== held.lane[p]) handoffs += 1;
-    found.push({ lane: held.lane[p], kind: held.kind[p], start, ns, part: ns });
+    total += end - start;
+    lengths[count] = end - start;
+    count += 1;
+    if (p < last && held.lane[p] !== lane) handoffs += 1;
+    longest.offer({ lane, kind, start, ns: end - start });
   }
-  const lengths = Float64Array.from(found, (hold) => hold.ns);
-  const longest = found.sort((a, b) => b.ns - a.ns || a.start - b.start).slice(0, keep);
-  return { held: total, count: lengths.length, handoffs, longest, lengths };
+  return { held: total, count, handoffs, longest: longest.sorted(), lengths: lengths.subarray(0, count) };
+}
+
+/** The longest of many holds, without keeping the others. */
+class Longest {
+  constructor(keep) { this.keep = keep; this.found = []; this.least = -1; }
+
+  offer(hold) {
+    if (hold.ns <= this.least) return;
+    this.found.push(hold);
+    if (this.found.length < 4 * this.keep) return;
+    this.found = this.sorted();
+    this.least = this.found[this.keep - 1].ns;
+  }
+
+  sorted() { return this.found.sort((a, b) => b.ns - a.ns || a.start - b.start).slice(0, this.keep); }
 }

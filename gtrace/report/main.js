@@ -44,9 +44,12 @@ async function start() {
 
 /** All that can wait until something is on the screen. */
 async function finish(page) {
+  recount(page);
+  await pause();
   page.held = page.world.config.freeThreaded ? null : heldIntervals(page.world.store);
   useHeld(page.timeline, page.held);
-  recount(page);
+  await pause();
+  recountGil(page);
   tellReady('tables');
   await documentParsed();
   await loadPlotly();
@@ -64,6 +67,9 @@ function tellReady(what) {
   document.documentElement.dataset.ready = what;
   performance.mark(`gtrace-${what}`);
 }
+
+/** Lets the browser paint and answer before the next piece of work. */
+function pause() { return new Promise((resolve) => { setTimeout(resolve, 0); }); }
 
 function documentParsed() {
   if (document.readyState !== 'loading') return Promise.resolve();
@@ -154,18 +160,23 @@ function recount(page) {
   page.longestWait = longestOf(store, kinds, GIL_WAIT);
   setRows(page.tables.locks, lockRows(store, kinds, names));
   byId('table-locks').hidden = store.locks.length < 2;
-  if (page.held) {
-    page.holds = holdsWithin(page.held, range.from, range.to, LONGEST_HOLDS);
-    page.blame = blameWithin(store, page.held, range, names);
-    setRows(page.tables.blame, blameRows(page.blame, store.functions));
-    setRows(page.tables.holds, holdRows(page.holds, store, names));
-  }
-  const known = Boolean(page.held && page.held.start.length);
-  byId('table-blame').hidden = !known;
-  byId('table-holds').hidden = !known;
+  recountGil(page);
   writeLegend(page);
   writeNumbers(page, range);
   writeRangeBar(page);
+}
+
+function recountGil(page) {
+  const { config, store } = page.world;
+  const range = page.selection ?? page.whole;
+  const known = Boolean(page.held && page.held.start.length);
+  byId('table-blame').hidden = !known;
+  byId('table-holds').hidden = !known;
+  if (!known) return;
+  const names = config.threads.map((thread) => thread.name);
+  page.holds = holdsWithin(page.held, range.from, range.to, LONGEST_HOLDS);
+  setRows(page.tables.blame, blameRows(blameWithin(store, page.held, range, names), store.functions));
+  setRows(page.tables.holds, holdRows(page.holds, store, names));
 }
 
 /** Headline numbers of the selection; without one, those the page came with. */
