@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Final
 
 import numpy as np
@@ -64,6 +64,7 @@ def lane_of_rows(lanes: Lanes, rows: pd.DataFrame, zero: int) -> Ints:
 
 def gil_history(lanes: Lanes, evidence: GilEvents, zero: int) -> GilHistory:
     """Lays the agent's events out by lane; times become ns since the recording began."""
+    evidence = _until_its_end(evidence)
     events = evidence.events
     lane = lane_of_rows(lanes, events, zero)
     events = events.assign(lane=lane, time_ns=events["time_ns"] - zero)[lane >= 0]
@@ -94,6 +95,12 @@ def gil_history(lanes: Lanes, evidence: GilEvents, zero: int) -> GilHistory:
         forced_releases=_count(lanes, about, GilKind.GIL_FORCED_RELEASE),
         handoffs=_handoffs(evidence),
     )
+
+
+def _until_its_end(evidence: GilEvents) -> GilEvents:
+    """Where the file was full threads with room left went on for a while: nobody knows until when."""
+    events = evidence.events
+    return replace(evidence, events=events[(events["time_ns"] <= evidence.end_ns).to_numpy()])
 
 
 def _count(lanes: Lanes, events: pd.DataFrame, kind: GilKind) -> Ints:
