@@ -40,7 +40,8 @@ MOMENTS = """['first-contentful-paint', 'gtrace-timeline', 'gtrace-tables', 'gtr
 
 
 TIME_POINTER_UP = """() => {
-    const up = (target, action, capture) => target.addEventListener('pointerup', action, { capture, once: true });
+    const up = (target, action, capture) =>
+        target.addEventListener('pointerup', action, { capture, once: true });
     up(document.querySelector('#lane-canvas'), () => { window.began = performance.now(); }, true);
     up(document, () => { window.counted = performance.now() - window.began; }, false);
 }"""

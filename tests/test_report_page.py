@@ -87,7 +87,7 @@ def test_a_page_names_no_other_place(hostile):
     assert "http" not in policy
 
 
-def test_two_renders_are_the_same_bytes_even_in_another_process(tmp_path):
+def test_two_renders_are_the_same_bytes_even_in_another_process():
     script = (
         "import hashlib; from timelines import synthetic; from gtrace.report import render;"
         "print(hashlib.sha256(render(synthetic(3000, 6, seed=4)).encode()).hexdigest())"

@@ -99,7 +99,7 @@ def _used_texts(column: pd.Series[str]) -> tuple[list[str], Ints]:
     categories = column.cat.categories
     place = np.zeros(int(used.max(initial=0)) + 1, dtype="int64")
     place[used] = np.arange(len(used))
-    return ["" if code == 0 else safe_text(str(categories[code - 1])) for code in used], place[codes]
+    return ["" if code == 0 else safe_text(str(categories[code - 1])) for code in used.tolist()], place[codes]
 
 
 def _shared_texts(intervals: pd.DataFrame, columns: tuple[str, ...]) -> tuple[list[str], list[Ints]]:

@@ -39,8 +39,16 @@ export function paintOf(states, theme, tokens) {
   };
 }
 
-/** Whether a pixel lies on a stripe. @param {number} x @param {number} y @returns {boolean} */
-export function onStripe(x, y) { return (x + y) % 6 < 2; }
+/** Stripes by how an interval is known: none, sparse, dense; what has a pattern of its own counts as dense. */
+export const DENSE_STRIPES = 2;
+const STRIPES = [null, { every: 12, wide: 1 }, { every: 6, wide: 2 }];
+const TILE = 12;
+
+/** Whether a pixel lies on a stripe. @param {number} x @param {number} y @param {number} evidence 0 exact, 1 derived, 2 inferred @returns {boolean} */
+export function onStripe(x, y, evidence) {
+  const stripes = STRIPES[evidence];
+  return stripes !== null && (x + y) % stripes.every < stripes.wide;
+}
 
 /**
  * One lane's cells as pixels: the states of a cell stacked by share, from the bottom.
@@ -51,7 +59,7 @@ export function paintCells(pixels, box, cells, style) {
   const { paint, hidden, striped, cellNs } = style;
   for (let x = 0; x < box.width; x += 1) {
     const base = x * SUMS;
-    const hatched = cells[base + STATES + 1] > cellNs / 2;
+    const known = evidenceOf(cells, base, cellNs);
     let sum = 0;
     let bottom = 0;
     for (let s = 0; s < STATES; s += 1) {
@@ -61,15 +69,21 @@ export function paintCells(pixels, box, cells, style) {
       const level = Math.min(box.height, Math.round((sum / cellNs) * box.height));
       if (!hidden.has(s)) {
         const fill = paint.rgba[s];
-        const stripe = striped[s] || hatched ? paint.stripe[s] : fill;
+        const stripes = striped[s] ? DENSE_STRIPES : known;
         for (let y = bottom; y < level; y += 1) {
           const row = box.top + box.height - 1 - y;
-          pixels[row * box.width + x] = stripe !== fill && onStripe(x, row) ? stripe : fill;
+          pixels[row * box.width + x] = onStripe(x, row, stripes) ? paint.stripe[s] : fill;
         }
       }
       bottom = level;
     }
   }
+}
+
+/** How most of a cell is known. */
+function evidenceOf(cells, base, cellNs) {
+  if (cells[base + STATES + 1] > cellNs / 2) return 2;
+  return cells[base + STATES] + cells[base + STATES + 1] > cellNs / 2 ? 1 : 0;
 }
 
 /** Whether a lane has room for its single intervals. @param {import('./store.js').Store} store @param {number} lane @param {import('./view.js').Range} view @param {number} width px @returns {boolean} */
@@ -80,7 +94,7 @@ export function hasRoom(store, lane, view, width) {
 /**
  * Single intervals as rectangles, with their functions where they fit.
  * @param {CanvasRenderingContext2D} context @param {{top: number, height: number, width: number}} box
- * @param {{store: import('./store.js').Store, view: import('./view.js').Range, hidden: Set<number>, paint: Paint, striped: Uint8Array, found: Uint8Array | null, patterns: CanvasPattern[]}} scene @param {number} lane
+ * @param {{store: import('./store.js').Store, view: import('./view.js').Range, hidden: Set<number>, paint: Paint, striped: Uint8Array, found: Uint8Array | null, patterns: CanvasPattern[][]}} scene @param {number} lane
  */
 export function drawIntervals(context, box, scene, lane) {
   const { store, view, paint } = scene;
@@ -97,8 +111,9 @@ export function drawIntervals(context, box, scene, lane) {
     const gap = width > 5 ? 1 : 0;
     context.fillStyle = paint.css[state];
     context.fillRect(left, box.top, width - gap, box.height);
-    if (scene.striped[state] || store.kinds.evidence[kind] === 2) {
-      context.fillStyle = scene.patterns[state];
+    const stripes = scene.striped[state] ? DENSE_STRIPES : store.kinds.evidence[kind];
+    if (stripes) {
+      context.fillStyle = scene.patterns[stripes][state];
       context.fillRect(left, box.top, width - gap, box.height);
     }
     if (width > LABEL_ROOM && box.height >= 14) drawLabel(context, box, { left, width, ink: paint.ink[state], fill: paint.css[state] }, labelOf(store, kind));
@@ -123,18 +138,18 @@ function drawLabel(context, box, place, name) {
   context.fillText(shown, place.left + 5, box.top + box.height / 2 + 0.5);
 }
 
-/** A pattern of stripes for each state. @param {CanvasRenderingContext2D} context @param {Paint} paint @returns {CanvasPattern[]} */
+/** Patterns of stripes, by evidence and state. @param {CanvasRenderingContext2D} context @param {Paint} paint @returns {CanvasPattern[][]} */
 export function stripePatterns(context, paint) {
-  return Array.from(paint.stripe, (stripe) => {
+  return STRIPES.map((_, evidence) => Array.from(paint.stripe, (stripe) => {
     const tile = document.createElement('canvas');
-    tile.width = 6;
-    tile.height = 6;
-    const pixels = tile.getContext('2d').createImageData(6, 6);
+    tile.width = TILE;
+    tile.height = TILE;
+    const pixels = tile.getContext('2d').createImageData(TILE, TILE);
     const words = new Uint32Array(pixels.data.buffer);
-    for (let y = 0; y < 6; y += 1) for (let x = 0; x < 6; x += 1) if (onStripe(x, y)) words[y * 6 + x] = stripe;
+    for (let y = 0; y < TILE; y += 1) for (let x = 0; x < TILE; x += 1) if (onStripe(x, y, evidence)) words[y * TILE + x] = stripe;
     tile.getContext('2d').putImageData(pixels, 0, 0);
     return context.createPattern(tile, 'repeat');
-  });
+  }));
 }
 
 /**

@@ -89,6 +89,7 @@ function createTables(page) {
   const states = config.states.map((state) => state.id);
   const labels = Object.fromEntries(config.states.map((state) => [state.id, state.label]));
   const goTo = (row) => lookAt(page, row);
+  const instantStep = Math.max(1, config.duration / 1e4);
   const seen = states.filter((_, s) => page.totals.some((totals) => totals[s] > 0));
   const meaning = Object.fromEntries(config.states.map((state) => [state.id, state.meaning]));
   const threads = createTable(byId('table-threads'), {
@@ -98,7 +99,7 @@ function createTables(page) {
       { key: 'thread', label: 'Thread', type: 'text' }, { key: 'tid', label: 'Native id', type: 'id' },
       { key: 'lifetime', label: 'Lifetime', type: 'duration', title: 'from start to end, within the range' },
       ...seen.map((id) => ({ key: id, label: labels[id], type: 'duration', title: meaning[id] })),
-      { key: 'start', label: 'Started at', type: 'instant' }, { key: 'parent', label: 'Started by', type: 'text' },
+      { key: 'start', label: 'Started at', type: 'instant', step: instantStep }, { key: 'parent', label: 'Started by', type: 'text' },
       { key: 'target', label: 'Runs', type: 'text' },
     ],
   });
@@ -116,7 +117,7 @@ function createTables(page) {
   const holds = createTable(byId('table-holds'), {
     title: 'Longest holds of the GIL', file: `${config.title}-holds`, sort: 'total', onRow: goTo, empty: 'No hold of the GIL is known in this range.',
     how: [`A hold lasts until the thread lets the GIL go. Others may ask for it after a switch interval${config.switchInterval ? ` (${formatDuration(config.switchInterval)})` : ''}.`, 'A hold far longer than that, while others wait, is a call that does not release the GIL.'],
-    columns: [{ key: 'thread', label: 'Thread', type: 'text' }, { key: 'function', label: 'Mostly in', type: 'text' }, { key: 'at', label: 'From', type: 'instant' }, { key: 'total', label: 'Held', type: 'duration' }],
+    columns: [{ key: 'thread', label: 'Thread', type: 'text' }, { key: 'function', label: 'Mostly in', type: 'text' }, { key: 'at', label: 'From', type: 'instant', step: instantStep }, { key: 'total', label: 'Held', type: 'duration' }, { key: 'note', label: 'Note', type: 'text' }],
   });
   const chart = make('div', 'chart');
   chart.id = 'hold-chart';
@@ -176,7 +177,7 @@ function recountGil(page) {
   const names = config.threads.map((thread) => thread.name);
   page.holds = holdsWithin(page.held, range.from, range.to, LONGEST_HOLDS);
   setRows(page.tables.blame, blameRows(blameWithin(store, page.held, range, names), store.functions));
-  setRows(page.tables.holds, holdRows(page.holds, store, names));
+  setRows(page.tables.holds, holdRows(page.holds, store, { names, switchInterval: config.switchInterval }));
 }
 
 /** Headline numbers of the selection; without one, those the page came with. */

@@ -127,7 +127,8 @@ function drawHolds(context, held, scene, size) {
     const wide = room - (room > 5 && !goesOn ? 1 : 0);
     context.fillStyle = paint.css[state];
     context.fillRect(left, 0, wide, HEIGHT.gil);
-    if (store.kinds.evidence[kind] === 2) { context.fillStyle = scene.patterns[state]; context.fillRect(left, 0, wide, HEIGHT.gil); }
+    const stripes = store.kinds.evidence[kind];
+    if (stripes) { context.fillStyle = scene.patterns[stripes][state]; context.fillRect(left, 0, wide, HEIGHT.gil); }
   }
   for (let p = size.first; p < size.last;) {
     let q = p;

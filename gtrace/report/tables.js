@@ -2,6 +2,8 @@
 
 import { STATES } from './aggregate.js';
 
+const STALLED = 7;
+
 /**
  * @typedef {object} Column
  * @property {string} key of the row's field
@@ -105,12 +107,23 @@ export function blameRows(blame, functions) {
   }));
 }
 
-/** @param {import('./gil.js').Holds} holds @param {import('./store.js').Store} store @param {string[]} names @returns {Row[]} */
-export function holdRows(holds, store, names) {
-  return holds.longest.map((hold) => ({
-    lane: hold.lane, thread: names[hold.lane], function: store.functions[store.kinds.fn[hold.kind]], at: hold.start, total: hold.ns,
-  }));
+/** @param {import('./gil.js').Holds} holds @param {import('./store.js').Store} store @param {{names: string[], switchInterval: number}} words @returns {Row[]} */
+export function holdRows(holds, store, words) {
+  return holds.longest.map((hold) => {
+    const name = store.functions[store.kinds.fn[hold.kind]];
+    const note = hold.ns > 1.5 * words.switchInterval ? longHoldNote(store, hold.kind, name) : '';
+    return { lane: hold.lane, thread: words.names[hold.lane], function: name, at: hold.start, total: hold.ns, note };
+  });
 }
+
+/** Why a hold outlasted the switch interval. Python code lets the GIL go when asked; a C call only where it was written to. */
+function longHoldNote(store, kind, name) {
+  if (store.kinds.state[kind] === STALLED) return 'blocks while it keeps the GIL';
+  return name && !isPython(name) ? 'does not release the GIL' : 'nobody else asked, or a call inside kept it';
+}
+
+/** Whether a function is Python code: those are named with their file and line. @param {string} name @returns {boolean} */
+export function isPython(name) { return / \(.*:\d+\)$/.test(name); }
 
 /** The rows in order of a column; what is missing comes last either way. @param {Row[]} rows @param {string} key @param {1 | -1} direction @returns {Row[]} */
 export function sortRows(rows, key, direction) {

@@ -4,7 +4,7 @@ import { csvText, elide, formatCount, formatDuration, formatInstant, formatPerce
 import { csvRows, filterRows, sortRows } from './tables.js';
 
 /** Rows shown before "show all". */
-const FIRST_ROWS = 25;
+const FIRST_ROWS = 15;
 const MANY_ROWS = 2000;
 const LONG_TEXT = 72;
 
@@ -128,7 +128,7 @@ function cellOf(self, column, row, first) {
 export function cellText(column, value) {
   if (value === null || value === undefined || value === '') return '–';
   if (column.type === 'duration') return formatDuration(Number(value));
-  if (column.type === 'instant') return formatInstant(Number(value), 1e5);
+  if (column.type === 'instant') return formatInstant(Number(value), column.step ?? 1e5);
   if (column.type === 'count') return formatCount(Number(value));
   if (column.type === 'percent') return formatPercent(Number(value));
   return String(value);

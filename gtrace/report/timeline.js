@@ -170,6 +170,7 @@ function drawGrid(self, context, size) {
 function drawMarks(self, scene, size) {
   const context = self.canvas.getContext('2d');
   const x = (time) => ((time - self.view.from) / (self.view.to - self.view.from)) * size.width;
+  drawCallsStart(self, context, x, size);
   const range = self.drag?.range ?? self.selection;
   if (range) {
     context.fillStyle = self.paint.accent;
@@ -180,6 +181,26 @@ function drawMarks(self, scene, size) {
     context.fillRect(x(range.to) - 0.5, 0, 1, size.height);
   }
   if (self.pin) drawPin(self, scene, context, x);
+}
+
+/** Where the oldest calls were lost: what is left of the line is known without them. */
+function drawCallsStart(self, context, x, size) {
+  const from = self.world.config.callsKnownFrom;
+  if (from <= self.view.from || from >= self.view.to) return;
+  const at = Math.round(x(from)) + 0.5;
+  context.strokeStyle = self.ink.ink;
+  context.lineWidth = 1;
+  context.setLineDash([5, 3]);
+  context.beginPath();
+  context.moveTo(at, 0);
+  context.lineTo(at, size.height);
+  context.stroke();
+  context.setLineDash([]);
+  context.fillStyle = self.paint.page;
+  const text = 'calls known from here';
+  context.fillRect(at + 3, 1, context.measureText(text).width + 6, 14);
+  context.fillStyle = self.ink.ink;
+  context.fillText(text, at + 6, 8.5);
 }
 
 function drawPin(self, scene, context, x) {

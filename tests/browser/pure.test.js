@@ -5,11 +5,11 @@ import { test } from 'node:test';
 
 import { groupNames } from './blame.js';
 import { barLanes, logBins, stateFigure, utilisationFigure } from './charts.js';
-import { inkOn, mix, paintCells, pixelOf, rgbOf } from './draw.js';
+import { inkOn, mix, onStripe, paintCells, pixelOf, rgbOf } from './draw.js';
 import { axisTicks, csvField, csvText, decimalsFor, elide, formatCount, formatDuration, formatInstant, formatPercent, plotlyText, shortFunction } from './format.js';
 import { SUMS } from './aggregate.js';
 import { cellText } from './tableview.js';
-import { csvRows, filterRows, sortRows, threadRows } from './tables.js';
+import { csvRows, filterRows, holdRows, isPython, sortRows, threadRows } from './tables.js';
 import { laneOrder, rowFor } from './timeline.js';
 import { clampView, formatHash, panBy, parseHash, withMargin, zoomAt } from './view.js';
 
@@ -197,6 +197,23 @@ test('colours', () => {
 test('threads of a pool are one group, threads named one by one are not', () => {
   assert.deepEqual(groupNames(['MainThread', 'worker-1', 'worker-22', 'pool-1_3']), ['MainThread', 'worker-*', 'worker-*', 'pool-*_*']);
   assert.deepEqual(new Set(groupNames(Array.from({ length: 99 }, (_, i) => String.fromCharCode(200 + i)))), new Set(['any thread']));
+});
+
+test('a long hold by a C call is named for what it is', () => {
+  const store = { functions: ['f (a.py:3)', 'zlib.compress', ''], kinds: { fn: [0, 1, 1], state: [0, 0, 7] } };
+  const hold = (kind, ns) => ({ lane: 0, kind, start: 0, ns });
+  const note = (kind, ns) => holdRows({ longest: [hold(kind, ns)] }, store, { names: ['main'], switchInterval: 5e6 })[0].note;
+  assert.equal(note(1, 6e6), '');
+  assert.equal(note(1, 60e6), 'does not release the GIL');
+  assert.equal(note(2, 60e6), 'blocks while it keeps the GIL');
+  assert.match(note(0, 60e6), /nobody else asked/);
+  assert.ok(isPython('f (a.py:3)') && !isPython('time.sleep'));
+});
+
+test('derived and inferred are striped, exact is not', () => {
+  const share = (evidence) => { let n = 0; for (let x = 0; x < 12; x += 1) for (let y = 0; y < 12; y += 1) n += onStripe(x, y, evidence); return n / 144; };
+  assert.equal(share(0), 0);
+  assert.ok(share(1) > 0 && share(1) < share(2));
 });
 
 test('a missing value is a dash', () => {
