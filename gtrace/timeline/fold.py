@@ -11,6 +11,7 @@ import pandas as pd
 from gtrace.model import Evidence, State
 from gtrace.timeline.cells import EVIDENCE_CODES, LOCK, REASONS, STATE_CODES, UNPROVEN, Need, Turn, cell_table
 from gtrace.timeline.gil import NO_LOCK
+from gtrace.timeline.heaviest import heaviest
 from gtrace.timeline.interleaving import Holders, blockers, infer_holders, turns
 from gtrace.timeline.nesting import NO_CALL
 from gtrace.timeline.steps import OUTSIDE, Steps, overlay
@@ -191,15 +192,10 @@ _ONE_FUNCTION: Final = tuple(STATE_CODES[s] for s in (State.RUNNING, State.GIL_W
 
 def _main_calls(group: Ints, rows: _Rows, kinds: CallKinds) -> Ints:
     """For each group of rows a call of the function that took most of its time, if any has a name."""
-    width = len(kinds.names.names)
-    length = np.where(kinds.name[rows.call] == width - 1, 0, rows.end - rows.start)
-    pairs, first, inverse = np.unique(
-        group * width + kinds.name[rows.call], return_index=True, return_inverse=True
-    )
-    totals = np.bincount(inverse, weights=length, minlength=len(pairs))
-    order = np.lexsort((-totals, pairs // width))
-    top = np.append(True, np.diff(pairs[order] // width) > 0)[: len(order)]
-    main: Ints = rows.call[first[order[top]]]
+    nameless = len(kinds.names.names) - 1
+    name = kinds.name[rows.call]
+    length = np.where(name == nameless, 0, rows.end - rows.start)
+    main: Ints = rows.call[heaviest(group, name, length)]
     return main
 
 
@@ -247,6 +243,8 @@ def _without_hidden_waits(intervals: pd.DataFrame, situation: Situation) -> pd.D
 
 def texts(values: tuple[str, ...], codes: NDArray[np.int64]) -> pd.Series:
     """A category column from numbers into ``values``, which may repeat; unused ones are left out."""
-    used, inverse = np.unique(codes, return_inverse=True)
+    used = np.flatnonzero(np.bincount(codes, minlength=len(values)))
     named = pd.Categorical([values[code] for code in used])
-    return pd.Series(pd.Categorical.from_codes(named.codes[inverse], dtype=named.dtype))
+    table = np.zeros(len(values), dtype=named.codes.dtype)
+    table[used] = named.codes
+    return pd.Series(pd.Categorical.from_codes(table[codes], dtype=named.dtype))

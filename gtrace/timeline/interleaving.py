@@ -14,6 +14,7 @@ from typing import TYPE_CHECKING, Final
 import numpy as np
 
 from gtrace.timeline.cells import Need, Turn
+from gtrace.timeline.heaviest import heaviest
 from gtrace.timeline.steps import OUTSIDE, make_steps
 
 if TYPE_CHECKING:
@@ -107,12 +108,8 @@ def _longest(holders: Holders, waits: tuple[Ints, Ints], first: Ints, last: Ints
     who = holders.lanes[position]
     # who takes the GIL only after a wait has ended did not hold it meanwhile
     known = (who >= 0) & (held > 0)
-    width = int(holders.lanes.max(initial=0)) + 1
-    pairs, inverse = np.unique(wait[known] * width + who[known], return_inverse=True)
-    totals = np.bincount(inverse, weights=held[known], minlength=len(pairs))
-    order = np.lexsort((-totals, pairs // width))
-    winners = pairs[order]
-    top = np.append(True, np.diff(winners // width) > 0)[: len(winners)]
     result = np.full(len(first), NOBODY, dtype=np.int64)
-    result[winners[top] // width] = winners[top] % width
+    wait, who, held = wait[known], who[known], held[known]
+    rows = heaviest(wait, who, held)
+    result[wait[rows]] = who[rows]
     return result
