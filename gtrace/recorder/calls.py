@@ -2,25 +2,31 @@
 
 from __future__ import annotations
 
-import importlib.util
+import errno
+import gc
 import os
 import sys
 import threading
 import types
-from typing import TYPE_CHECKING, Any, Final
+from importlib.machinery import PathFinder
+from importlib.util import find_spec, module_from_spec
 
+TYPE_CHECKING = False
 if TYPE_CHECKING:
-    from viztracer import VizTracer
+    from typing import Any, Final
 
 HERE: Final = os.path.dirname(os.path.abspath(__file__))
 VIZTRACER_TOOL: Final = 2
 """The sys.monitoring tool id built into viztracer, which is also that of cProfile."""
 FREE_TOOLS: Final = (4, 3)
 """Ids that no tool of the standard library takes."""
+END: Final = b"}}"
+"""How a whole dump ends."""
+NOT_UTF8: Final = "names that are not UTF-8"
 
 
 class _Nameless:
-    name = "thread"
+    name = ""
 
 
 class _Threading(types.ModuleType):
@@ -37,6 +43,10 @@ class _Threading(types.ModuleType):
     @staticmethod
     def current_thread() -> _Nameless:
         return _Nameless()
+
+
+class _Multiprocessing(types.ModuleType):
+    current_process = _Nameless
 
 
 class _Monitoring:
@@ -60,10 +70,15 @@ def _sys_with(monitoring: _Monitoring) -> types.ModuleType:
 
 def _stand_ins() -> dict[str, types.ModuleType | None]:
     """What viztracer's extension finds when it imports these, once, at its start."""
-    found: dict[str, types.ModuleType | None] = {"threading": _Threading("threading")}
-    if "trio" not in sys.modules:
+    found: dict[str, types.ModuleType | None] = {
+        "threading": _Threading("threading"),
+        # for the name of the process and the arguments of calls, neither of which is recorded: loading
+        # the real ones would cost the program a tenth of a second
+        "multiprocessing": _Multiprocessing("multiprocessing"),
+        "json": types.ModuleType("json"),
         # it would be imported into a program that never asked for it
-        found["trio"] = None
+        "trio": None,
+    }
     if sys.version_info >= (3, 12):
         free = [tool for tool in FREE_TOOLS if sys.monitoring.get_tool(tool) is None]
         if free:
@@ -71,16 +86,12 @@ def _stand_ins() -> dict[str, types.ModuleType | None]:
     return found
 
 
-def _load_extension() -> None:
-    """Imports ``viztracer.snaptrace`` with the stand-ins in place, and then viztracer as usual."""
-    import json  # noqa: F401  the extension imports these two itself, and must find the real ones
-    import multiprocessing  # noqa: F401
-
-    package = importlib.util.find_spec("viztracer")
-    if package is None or not package.submodule_search_locations:
+def _load_extension() -> tuple[types.ModuleType, str]:
+    """viztracer's extension, with the stand-ins in place, and viztracer's version; nothing is left in
+    ``sys.modules``."""
+    package = find_spec("viztracer")
+    if package is None or not package.submodule_search_locations or package.origin is None:
         raise ModuleNotFoundError("No module named 'viztracer'", name="viztracer")
-    from importlib.machinery import PathFinder
-
     spec = PathFinder.find_spec("viztracer.snaptrace", list(package.submodule_search_locations))
     if spec is None or spec.loader is None:
         raise ModuleNotFoundError("No module named 'viztracer.snaptrace'", name="viztracer")
@@ -88,36 +99,56 @@ def _load_extension() -> None:
     before = {name: sys.modules.get(name) for name in stand_ins}
     sys.modules.update(stand_ins)  # type: ignore[arg-type]
     try:
-        module = importlib.util.module_from_spec(spec)
+        module = module_from_spec(spec)
         spec.loader.exec_module(module)
     finally:
         for name, real in before.items():
             if real is None:
-                sys.modules.pop(name, None)
+                del sys.modules[name]
             else:
                 sys.modules[name] = real
-    sys.modules["viztracer.snaptrace"] = module
+    sys.modules.pop(spec.name, None)
+    return module, _version(package.origin)
+
+
+def _version(package: str) -> str:
+    """As the package says, without importing it."""
+    with open(package, encoding="utf-8") as file:
+        line = next((line for line in file if line.startswith("__version__")), "")
+    return line.partition("=")[2].strip().strip("\"'")
+
+
+class CallsUnavailable(Exception):  # noqa: N818  (a state of this program, not a fault)
+    """The calls cannot be recorded, or not saved; the text says why."""
 
 
 class CallRecorder:
     """viztracer for one process; what is recorded goes to ``calls.PID.N.json``."""
 
     def __init__(self, folder: str, entries: int) -> None:
-        _load_extension()
-        import viztracer
-
-        self.version: str = viztracer.__version__
-        self.entries = entries
+        """Raises ImportError where viztracer is missing, CallsUnavailable where it would end the program."""
+        if not all(map(_is_utf8, [*sys.path, *sys.orig_argv, os.getcwd()])):
+            raise CallsUnavailable(f"viztracer ends a program whose files have {NOT_UTF8}")
+        snaptrace, self.version = _load_extension()
         self._folder = folder
         self._files = 0
-        self.tracer: VizTracer = viztracer.VizTracer(
-            tracer_entries=entries, verbose=0, register_global=False
-        )
+        self._running = False
+        try:
+            self.tracer = snaptrace.Tracer(entries)
+        except MemoryError as error:
+            raise CallsUnavailable("no memory for them") from error
         # calls made from this folder, and all they call, are ours and leave no event
         self.tracer.lib_file_path = HERE
 
     def start(self) -> None:
-        self.tracer.start()
+        if not self._running:
+            self._running = True
+            self.tracer.start()
+
+    def stop(self) -> None:
+        if self._running:
+            self._running = False
+            self.tracer.stop(None)
 
     def install_in_thread(self) -> None:
         """For threads that ``threading`` does not know: up to 3.11 nothing else profiles them."""
@@ -129,15 +160,58 @@ class CallRecorder:
         return sys.version_info < (3, 12) and sys.getprofile() is not self.tracer
 
     def save(self) -> None:
-        """Stops and writes what is in the buffer; calls still open are written as begun."""
-        self.tracer.stop()
+        """Stops and writes what is in the buffer; calls still open are written as begun.
+
+        Raises CallsUnavailable where that is not possible.
+        """
+        if not self._running:
+            return
+        self.stop()
+        if not _all_names_are_utf8():
+            raise CallsUnavailable(f"viztracer cannot save functions with {NOT_UTF8}")
         path = os.path.join(self._folder, f"calls.{os.getpid()}.{self._files}.json")
         self._files += 1
-        os.close(os.open(path + ".part", os.O_WRONLY | os.O_CREAT, 0o600))
-        self.tracer.dump(path + ".part")
-        os.rename(path + ".part", path)
+        try:
+            _dump(self.tracer, path + ".part")
+            os.rename(path + ".part", path)
+        except (OSError, ValueError) as error:
+            raise CallsUnavailable(f"they could not be saved whole ({error})") from error
 
     def forget(self) -> None:
         """After a fork: what the parent recorded is the parent's."""
         self._files = 0
         self.tracer.clear()
+
+
+def _dump(tracer: Any, path: str) -> None:
+    file = os.open(path, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600)
+    try:
+        # by its number, because viztracer takes no name that is not UTF-8
+        tracer.dump(f"/proc/self/fd/{file}")
+        size = os.fstat(file).st_size
+        # it does not look at what its writes return
+        if os.pread(file, len(END), size - len(END)) != END:
+            raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
+    finally:
+        os.close(file)
+
+
+def _is_utf8(text: str) -> bool:
+    if text.isascii():
+        return True
+    try:
+        text.encode()
+    except UnicodeEncodeError:
+        return False
+    return True
+
+
+def _all_names_are_utf8() -> bool:
+    """Whether all functions there are have names that viztracer can write; at any other it crashes."""
+    codes = [one.__code__ for one in gc.get_objects() if type(one) is types.FunctionType]
+    while codes:
+        code = codes.pop()
+        if not (_is_utf8(code.co_name) and _is_utf8(code.co_filename)):
+            return False
+        codes += [one for one in code.co_consts if type(one) is types.CodeType]
+    return True

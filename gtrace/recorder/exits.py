@@ -2,15 +2,18 @@
 
 from __future__ import annotations
 
+import _signal
+import _thread
 import os
-import signal
-from typing import TYPE_CHECKING, Any, Final
+import posix
 
+TYPE_CHECKING = False
 if TYPE_CHECKING:
     from collections.abc import Callable
     from types import FrameType
+    from typing import Any, Final
 
-TERMINATIONS: Final = (signal.SIGTERM, signal.SIGHUP)
+TERMINATIONS: Final = (_signal.SIGTERM, _signal.SIGHUP)
 """Signals sent to ask a program to end; unlike SIGKILL they leave time to save."""
 
 
@@ -22,54 +25,93 @@ def install(
     ``save_before_exec`` is called before ``exec``, and ``resume`` where the program goes on after
     all, because ``exec`` failed.
     """
-    _before_exit(save)
+    _replace("_exit", _saves_what_it_ends(save), _nothing)
     for name in ("execv", "execve"):
-        _before_exec(name, save_before_exec, resume)
+        _replace(name, _saves_what_it_replaces(save_before_exec), resume)
     for number in TERMINATIONS:
-        if signal.getsignal(number) is signal.SIG_DFL:
-            signal.signal(number, _saving_death(save))
+        if _signal.getsignal(number) == _signal.SIG_DFL:
+            _signal.signal(number, _SavingDeath(save))
 
 
-def _before_exit(save: Callable[[], None]) -> None:
-    leave = os._exit
+class _SavingDeath(int):
+    """A handler that saves and then dies of the same signal, so that the status stays the program's.
 
-    def _exit(status: int) -> Any:
-        save()
-        leave(status)
+    It is the number of ``SIG_DFL``, and ``signal.getsignal`` says just that: to the program the
+    signal does what it does by default.
+    """
 
-    _exit.__doc__ = leave.__doc__
-    _put("_exit", _exit)
+    def __new__(cls, save: Callable[[], None]) -> _SavingDeath:
+        handler = super().__new__(cls, _signal.SIG_DFL)
+        handler.save = save
+        return handler
 
+    save: Callable[[], None]
 
-def _before_exec(name: str, save: Callable[[], None], resume: Callable[[], None]) -> None:
-    replace: Callable[..., Any] = getattr(os, name)
-
-    def call(*args: Any, **kwargs: Any) -> Any:
-        save()
-        try:
-            return replace(*args, **kwargs)
-        finally:
-            resume()
-
-    call.__name__ = call.__qualname__ = name
-    call.__doc__ = replace.__doc__
-    _put(name, call)
-
-
-def _put(name: str, function: Callable[..., Any]) -> None:
-    """In ``os`` and in the module of the platform that it copies from."""
-    import posix
-
-    setattr(os, name, function)
-    setattr(posix, name, function)
-
-
-def _saving_death(save: Callable[[], None]) -> Callable[[int, FrameType | None], None]:
-    """A handler that saves and then dies of the same signal, so that the status stays the program's."""
-
-    def handler(number: int, _frame: FrameType | None) -> None:
-        save()
-        signal.signal(number, signal.SIG_DFL)
+    def __call__(self, number: int, _frame: FrameType | None) -> None:
+        self.save()
+        _signal.signal(number, _signal.SIG_DFL)
         os.kill(os.getpid(), number)
 
-    return handler
+
+class Postponed:
+    """Keeps SIGTERM and SIGHUP waiting while the interpreter forks.
+
+    In the child the interpreter forgets the signals that have come but were not handled yet, and
+    would outlive one that, without us, ends it at once.
+    """
+
+    def __init__(self) -> None:
+        self._masks: dict[int, set[int]] = {}
+
+    def begin(self) -> None:
+        ours = [n for n in TERMINATIONS if isinstance(_signal.getsignal(n), _SavingDeath)]
+        if ours:
+            self._masks[_thread.get_ident()] = _signal.pthread_sigmask(_signal.SIG_BLOCK, ours)
+
+    def end(self) -> None:
+        mask = self._masks.pop(_thread.get_ident(), None)
+        if mask is not None:
+            _signal.pthread_sigmask(_signal.SIG_SETMASK, mask)
+
+
+def _saves_what_it_ends(save: Callable[[], None]) -> Callable[..., None]:
+    def before(status: object = None, *_rest: object) -> None:
+        if isinstance(status, int):
+            save()
+
+    return before
+
+
+def _saves_what_it_replaces(save: Callable[[], None]) -> Callable[..., None]:
+    def before(path: Any = None, *_rest: object, **_options: object) -> None:
+        # a search along PATH tries many files that are not there
+        if isinstance(path, int) or (isinstance(path, (str, bytes, os.PathLike)) and os.access(path, os.X_OK)):
+            save()
+
+    return before
+
+
+def _replace(name: str, before: Callable[..., None], after: Callable[[], None]) -> None:
+    """Puts a callable that calls ``before`` with the same arguments in the place of ``os.NAME``.
+
+    A function of ours would be a line in the traceback when the real one fails. A class is called
+    by C alone: its ``__new__`` is ours, its ``__init__`` the real function, and ``__del__`` comes
+    where that one raised.
+    """
+
+    def new(cls: type, *args: Any, **options: Any) -> object:
+        before(*args, **options)
+        return object.__new__(cls)
+
+    def delete(_self: object) -> None:
+        after()
+
+    function = getattr(posix, name)
+    members = {"__new__": new, "__init__": function, "__del__": delete, "__doc__": function.__doc__}
+    stand_in = type(name, (), {**members, "__module__": "posix"})
+    setattr(os, name, stand_in)
+    setattr(posix, name, stand_in)
+
+
+def _nothing() -> None:
+    pass

@@ -14,8 +14,6 @@ if TYPE_CHECKING:
 
 FORMAT: Final = 1
 META: Final = "meta.json"
-FAILED: Final = "failed"
-"""Written by a recorder that could not start; the program has not run then."""
 OURS: Final = re.compile(r"(meta\.json|threads\.\d+\.|calls\.\d+\.|gil\.\d+\.|scheduler\.\d+\.).*|failed")
 
 

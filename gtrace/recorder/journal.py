@@ -2,19 +2,25 @@
 
 The file is mapped shared and its blocks are allocated before they are touched: a line is kept
 the moment it is written, even through SIGKILL, and a full disk cannot raise SIGBUS. Writing is a
-memory copy: a system call would let the GIL go, and with it change what is being measured.
+memory copy: a system call would let the GIL go, and with it change what is being measured. No
+descriptor is kept: the program may close those it did not open, and count on the numbers of its own.
 """
 
 from __future__ import annotations
 
 import _thread
-import json
 import mmap
 import os
-from typing import Any, Final
+import sys
+from json.encoder import JSONEncoder
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from typing import Any, Final
 
 CHUNK: Final = 1 << 18
-_encode: Final = json.JSONEncoder(separators=(",", ":"), default=str).encode
+assert CHUNK % mmap.ALLOCATIONGRANULARITY == 0
+_encode: Final = JSONEncoder(separators=(",", ":"), default=str).encode
 
 
 class Journal:
@@ -24,43 +30,68 @@ class Journal:
         self.path = path
         self.lost = 0
         self._used = 0
-        self._size = 0
+        self._chunks: list[mmap.mmap] = []
         # re-entrant: a signal handler may start a thread while this thread writes a line
         self._lock = _thread.RLock()
-        self._file = os.open(path, os.O_RDWR | os.O_CREAT | os.O_EXCL | os.O_CLOEXEC, 0o600)
-        self._map: mmap.mmap | None = None
-        self._grow(CHUNK)
+        self._grow(os.O_CREAT | os.O_EXCL)
 
-    def _grow(self, size: int) -> bool:
+    def _grow(self, flags: int = 0) -> None:
+        file = os.open(self.path, os.O_RDWR | os.O_CLOEXEC | os.O_NOFOLLOW | flags, 0o600)
         try:
-            os.posix_fallocate(self._file, self._size, size - self._size)
-            grown = mmap.mmap(self._file, size)
-        except (OSError, ValueError):
-            return False
-        self._map, self._size = grown, size
-        return True
+            start = len(self._chunks) * CHUNK
+            os.posix_fallocate(file, start, CHUNK)
+            self._chunks.append(_map(file, start))
+        finally:
+            os.close(file)
 
     def append(self, event: str, **fields: Any) -> None:
         """Adds one line; where the disk is full the line is counted as lost."""
         line = _encode({"event": event, **fields}).encode("ascii") + b"\n"
         with self._lock:
             end = self._used + len(line)
-            if end > self._size and not self._grow(self._size + max(CHUNK, len(line))):
-                self.lost += 1
-                return
-            if self._map is None:
+            try:
+                while end > len(self._chunks) * CHUNK:
+                    self._grow()
+            except OSError:
                 self.lost += 1
                 return
             start, self._used = self._used, end
-            self._map[start:end] = line
+            self._put(start, line)
 
-    def close(self) -> None:
-        """Cuts the file to what was written; later lines are dropped."""
-        with self._lock:
-            if self._map is None:
-                return
-            self._map = None
-            self._size = self._used
-            os.ftruncate(self._file, self._used)
-            os.close(self._file)
-            self._file = -1
+    def _put(self, start: int, line: bytes) -> None:
+        while line:
+            chunk, offset = divmod(start, CHUNK)
+            part = line[: CHUNK - offset]
+            self._chunks[chunk][offset : offset + len(part)] = part
+            start, line = start + len(part), line[len(part) :]
+
+
+class NoJournal:
+    """For a process that may not write one."""
+
+    lost = 0
+
+    def append(self, event: str, **fields: Any) -> None:
+        """Keeps nothing."""
+
+
+def _map(file: int, start: int) -> mmap.mmap:
+    if sys.version_info >= (3, 13):
+        return mmap.mmap(file, CHUNK, offset=start, trackfd=False)
+    kept = os.dup(file)
+    os.close(kept)
+    # the mapping duplicates the descriptor, to the lowest number that is free
+    chunk = mmap.mmap(file, CHUNK, offset=start)
+    if os.path.sameopenfile(kept, file):
+        os.close(kept)
+    _keep_for_ever(chunk)
+    return chunk
+
+
+def _keep_for_ever(chunk: mmap.mmap) -> None:
+    """Lets a mapping outlive the interpreter: its end would close a number that is the program's by then.
+
+    The garbage collector does not look into code objects, so that it never finds this circle.
+    """
+    circle: list[object] = [chunk]
+    circle.append(_keep_for_ever.__code__.replace(co_consts=(circle,)))

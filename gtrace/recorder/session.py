@@ -2,21 +2,27 @@
 
 from __future__ import annotations
 
+import _signal
+import _thread
 import atexit
 import os
-import platform
-import signal
 import sys
 import threading
 from time import monotonic_ns, time_ns
-from typing import Any, Final
 
 from gtrace.recorder import agent, exits
-from gtrace.recorder.folder import FAILED
-from gtrace.recorder.journal import Journal
+from gtrace.recorder.calls import CallRecorder, CallsUnavailable
+from gtrace.recorder.journal import Journal, NoJournal
 from gtrace.recorder.threads import Registry
 
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from typing import Any, Final
+
 EXIT_NOT_STARTED: Final = 2
+FAILED: Final = "failed"
+"""The file a recorder that could not start leaves behind; the program has not run then."""
+NOT_FORKED: Final = -1
 
 
 def start(launch: dict[str, Any]) -> None:
@@ -43,13 +49,11 @@ class Session:
         self._launch = launch
         self._folder: str = launch["recording"]
         self._saved = False
-        self._forked_from = -1
+        self._forked_from = NOT_FORKED
+        self._forking: dict[int, int] = {}
+        self._postponed = exits.Postponed()
         self._journal = self._new_journal()
-        self._calls = None
-        if launch["calls"]:
-            from gtrace.recorder.calls import CallRecorder
-
-            self._calls = CallRecorder(self._folder, launch["entries"])
+        self._calls, self._calls_quality = _make_calls(launch) if launch["calls"] else (None, "none: left out")
         self._registry = Registry(self._journal, self._begin_raw_thread)
         self._agent = "none: not started"
 
@@ -59,12 +63,14 @@ class Session:
         # registered first, so that it runs last: the program's own exit functions are recorded
         atexit.register(self.save)
         exits.install(self.save, self._save_before_exec, self._resume)
-        os.register_at_fork(before=self._before_fork, after_in_child=self._after_fork)
+        os.register_at_fork(
+            before=self._before_fork, after_in_parent=self._postponed.end, after_in_child=self._after_fork
+        )
         missing = self._registry.install(self._end_of_thread)
         self._agent = self._start_agent()
         self._describe_process()
         if missing:
-            self._journal.append("note", text=f"threading has no hook at {', '.join(missing)} here")
+            self._note(f"threading has no hook at {', '.join(missing)} here")
         self._registry.record_main()
         if self._calls is not None:
             self._calls.start()
@@ -77,10 +83,7 @@ class Session:
         _ignore_interrupts()
         ended = monotonic_ns()
         agent.stop()
-        if self._calls is not None:
-            if self._calls.is_replaced():
-                self._journal.append("profiler_replaced", tid=threading.get_native_id())
-            self._calls.save()
+        self._save_calls()
         self._journal.append(
             "stop",
             time=ended,
@@ -89,14 +92,27 @@ class Session:
             switch_interval=sys.getswitchinterval(),
         )
 
+    def _save_calls(self) -> None:
+        if self._calls is None:
+            return
+        if self._calls.is_replaced():
+            self._journal.append("profiler_replaced", tid=threading.get_native_id())
+        try:
+            self._calls.save()
+        except CallsUnavailable as reason:
+            self._note(f"Calls of process {os.getpid()} are missing: {reason}.")
+
+    def _note(self, text: str) -> None:
+        self._journal.append("note", text=text)
+
     def _save_before_exec(self) -> None:
         """Saves the calls; the agent's file is on disk already, and its end need not be said."""
-        if self._calls is not None and not self._saved:
-            self._calls.save()
+        if not self._saved:
+            self._save_calls()
 
     def _resume(self) -> None:
         """The program lives on: its exec failed."""
-        if self._calls is not None:
+        if self._calls is not None and not self._saved:
             self._calls.start()
 
     def _start_agent(self) -> str:
@@ -111,6 +127,7 @@ class Session:
         return Journal(os.path.join(self._folder, f"threads.{os.getpid()}.jsonl"))
 
     def _describe_process(self) -> None:
+        system = os.uname()
         self._journal.append(
             "process",
             time=monotonic_ns(),
@@ -119,30 +136,48 @@ class Session:
             parent_pid=os.getppid(),
             tid=threading.get_native_id(),
             forked_from=self._forked_from,
-            python=platform.python_version(),
+            python=sys.version.split()[0],
             implementation=sys.implementation.name,
             gil_enabled=getattr(sys, "_is_gil_enabled", lambda: True)(),
             executable=sys.executable,
             switch_interval=sys.getswitchinterval(),
             cores=len(os.sched_getaffinity(0)),
-            platform=platform.platform(),
+            platform=f"{system.sysname}-{system.release}-{system.machine}",
             viztracer=None if self._calls is None else self._calls.version,
             entries=self._launch["entries"],
+            calls=self._calls_quality,
             agent=self._agent,
         )
 
     def _before_fork(self) -> None:
-        self._forking = threading.get_native_id()
+        self._forking[_thread.get_ident()] = threading.get_native_id()
+        self._postponed.begin()
 
     def _after_fork(self) -> None:
-        self._forked_from = self._forking
+        forking = self._forking.pop(_thread.get_ident())
+        self._forking.clear()
+        # viztracer asks for a native id once a thread: a fork of a fork still has the first one's
+        if self._forked_from == NOT_FORKED or forking != os.getppid():
+            self._forked_from = forking
         self._saved = False
-        self._journal = self._new_journal()
-        self._agent = self._start_agent()
-        self._describe_process()
-        self._registry.move_to(self._journal)
+        try:
+            self._journal = self._new_journal()
+        except OSError:
+            self._give_up()
+        else:
+            self._agent = self._start_agent()
+            self._describe_process()
+            self._registry.move_to(self._journal)
+            if self._calls is not None:
+                self._calls.forget()
+        self._postponed.end()
+
+    def _give_up(self) -> None:
+        """This child may not write where its parent did: it is left alone."""
+        self._saved = True
+        self._registry.move_to(NoJournal())
         if self._calls is not None:
-            self._calls.forget()
+            self._calls.stop()
 
     def _begin_raw_thread(self) -> None:
         if self._calls is not None:
@@ -154,7 +189,14 @@ class Session:
         return None
 
 
+def _make_calls(launch: dict[str, Any]) -> tuple[CallRecorder | None, str]:
+    try:
+        return CallRecorder(launch["recording"], launch["entries"]), "exact"
+    except CallsUnavailable as reason:
+        return None, f"none: {reason}"
+
+
 def _ignore_interrupts() -> None:
     """The program is over; a second Ctrl-C must not cost its recording."""
     if threading.current_thread() is threading.main_thread():
-        signal.signal(signal.SIGINT, signal.SIG_IGN)
+        _signal.signal(_signal.SIGINT, _signal.SIG_IGN)

@@ -3,19 +3,23 @@
 from __future__ import annotations
 
 import _thread
+import collections
+import functools
+import itertools
 import os
 import sys
 import threading
 from time import monotonic_ns
-from typing import TYPE_CHECKING, Any, Final
 
 from gtrace.recorder.inject import around
 
+TYPE_CHECKING = False
 if TYPE_CHECKING:
-    from collections.abc import Callable
+    from collections.abc import Callable, Iterator
     from types import FunctionType
+    from typing import Any, Final
 
-    from gtrace.recorder.journal import Journal
+    from gtrace.recorder.journal import Journal, NoJournal
 
 HERE: Final = os.path.dirname(os.path.abspath(__file__))
 STDLIB_STARTERS: Final = (
@@ -26,7 +30,7 @@ STDLIB_STARTERS: Final = (
     HERE,
 )
 """A thread started from these files was started by their caller, as far as a reader is concerned."""
-RAW_STARTERS: Final = ("start_new_thread", "start_new", "start_joinable_thread")
+RAW_STARTERS: Final = ("start_new_thread", "start_new")
 
 
 def _call_site() -> str:
@@ -62,7 +66,7 @@ def _target(thread: threading.Thread) -> str:
 class Registry:
     """Writes what happens to threads into a journal, from inside the functions they pass through."""
 
-    def __init__(self, journal: Journal, on_raw_thread: Callable[[], None]) -> None:
+    def __init__(self, journal: Journal | NoJournal, on_raw_thread: Callable[[], None]) -> None:
         self._journal = journal
         self._on_raw_thread = on_raw_thread
         self._on_end: Callable[[], str | None] = lambda: None
@@ -98,7 +102,7 @@ class Registry:
             daemon=main.daemon,
         )
 
-    def move_to(self, journal: Journal) -> None:
+    def move_to(self, journal: Journal | NoJournal) -> None:
         """After a fork: only the forking thread is left, and it writes to a file of its own."""
         self._journal = journal
         self._keys.clear()
@@ -168,17 +172,25 @@ class Registry:
             self._journal.append("name", time=monotonic_ns(), key=key, name=thread.name)
 
     def _raw_starter(self, start: Callable[..., Any]) -> Callable[..., Any]:
-        """``_thread.start_new_thread`` and its kin, recording the thread that ``threading`` never sees."""
+        """``_thread.start_new_thread``, recording the thread that ``threading`` never sees."""
 
-        def starter(function: Callable[..., Any], *rest: Any, **options: Any) -> Any:
-            if not callable(function):
-                return start(function, *rest, **options)  # raises its own error
-            raw = _RawThread(self, function, self._before_raw(function))
-            return start(raw, *rest, **options)
+        def starter(*arguments: Any, **options: Any) -> Any:
+            if options or not _can_start(arguments):
+                return start(*arguments, **options)  # raises its own error
+            return start(self._raw_thread(*arguments), ())
 
         starter.__name__ = starter.__qualname__ = start.__name__
         starter.__doc__ = start.__doc__
         return starter
+
+    def _raw_thread(
+        self, function: Callable[..., Any], args: tuple[Any, ...], kwargs: dict[str, Any] | None = None
+    ) -> _RawThread:
+        once = self._raw_lifetime(self._before_raw(function), function, args)
+        called = functools.partial(function, **kwargs) if kwargs else function
+        thread = _RawThread(collections.deque, itertools.starmap(called, once), 0)
+        thread.function = function
+        return thread
 
     def _before_raw(self, function: object) -> int:
         self._last_key += 1
@@ -193,62 +205,40 @@ class Registry:
         )
         return key
 
-    def begin_raw(self, key: int, function: object) -> None:
+    def _raw_lifetime(self, key: int, function: object, args: tuple[Any, ...]) -> Iterator[tuple[Any, ...]]:
+        """Gives the arguments of the one call, between the records of the thread's begin and end."""
         self._on_raw_thread()
         self._record_begin(key, _describe(function), daemon=True)
+        try:
+            yield args
+        finally:
+            self._end(key)
 
-    def end_raw(self, key: int) -> None:
-        self._end(key)
 
+class _RawThread(functools.partial):  # type: ignore[type-arg]
+    """Calls the function of a raw thread from C, so that no stack in it shows a frame of ours.
 
-class _RawThread:
-    """Calls the function of a raw thread between the records of its begin and its end."""
+    A deque takes from a starmap, which calls the function with what a generator yields; while the
+    function runs, the generator is suspended and on nobody's stack.
+    """
 
-    def __init__(self, registry: Registry, function: Callable[..., Any], key: int) -> None:
-        self.registry, self.function, self.key = registry, function, key
+    function: Callable[..., Any]
 
     def __repr__(self) -> str:
         return repr(self.function)
 
-    def __call__(self, *args: Any, **kwargs: Any) -> None:
-        self.registry.begin_raw(self.key, self.function)
-        try:
-            self.function(*args, **kwargs)
-        except SystemExit:
-            pass
-        except BaseException as error:
-            _report_as_the_interpreter_would(error, self.function)
-        finally:
-            self.registry.end_raw(self.key)
+    def __getattr__(self, name: str) -> Any:
+        return getattr(self.function, name)
 
 
-# viztracer leaves out what this folder's files call, but here the program's own code is called
-_RawThread.__call__.__code__ = _RawThread.__call__.__code__.replace(co_filename="<gtrace>")
-
-
-def _report_as_the_interpreter_would(error: BaseException, function: object) -> None:
-    """Hands an uncaught error of a raw thread to ``sys.unraisablehook``, our frame taken off."""
-    trace = error.__traceback__
-    error.__traceback__ = None if trace is None else trace.tb_next
-    message = "Exception ignored in thread started by"
-    arguments = _unraisable_type()((type(error), error, error.__traceback__, message, function))
-    sys.unraisablehook(arguments)
-
-
-def _unraisable_type() -> type:
-    """The type of the argument of ``sys.unraisablehook``; only an instance tells it."""
-    found: list[type] = []
-
-    class Dying:
-        def __del__(self) -> None:
-            raise ValueError
-
-    before, sys.unraisablehook = sys.unraisablehook, lambda args: found.append(type(args))
-    try:
-        Dying()
-    finally:
-        sys.unraisablehook = before
-    return found[0]
+def _can_start(arguments: tuple[Any, ...]) -> bool:
+    """Whether ``start_new_thread`` takes these."""
+    kinds: tuple[type, ...] = (object, tuple, dict)
+    return (
+        2 <= len(arguments) <= len(kinds)  # noqa: PLR2004  (function, args[, kwargs])
+        and callable(arguments[0])
+        and all(map(isinstance, arguments, kinds))
+    )
 
 
 def _nothing(_token: object) -> None:

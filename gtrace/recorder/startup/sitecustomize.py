@@ -60,16 +60,46 @@ def _import_recorder(root, version):
     return session
 
 
+def _hide(loaded_before):
+    """Lets the program import for itself what is ours, and what its own folder has under a name we took."""
+    from importlib.machinery import PathFinder
+
+    for name in sys.modules.keys() - loaded_before:
+        if name.partition(".")[0] == "gtrace":
+            del sys.modules[name]
+    folder = _program_folder()
+    if folder is None:
+        return
+    for name in sys.modules.keys() - loaded_before:
+        package = name.partition(".")[0]
+        if package == "sitecustomize" or PathFinder.find_spec(package, [folder]) is None:
+            continue
+        del sys.modules[name]
+
+
+def _program_folder():
+    """What the interpreter is about to put first on ``sys.path``; None where that is nothing."""
+    if getattr(sys.flags, "safe_path", False) or len(sys.orig_argv) < 2:  # noqa: PLR2004
+        return None
+    script = sys.orig_argv[1]
+    if script in ("-", "-c", "-m"):
+        return os.getcwd()
+    return script if os.path.isdir(script) else os.path.dirname(os.path.realpath(script))
+
+
 def _start():
     text = os.environ.pop("GTRACE_LAUNCH", None)
     if text is None:
         return
+    loaded = set(sys.modules)
     import json
 
     launch = json.loads(text)
     _forget_ourselves(launch)
     _run_shadowed_sitecustomize()
+    loaded.update(sys.modules)
     _import_recorder(launch["root"], launch["version"]).start(launch)
+    _hide(loaded)
 
 
 _start()
