@@ -15,13 +15,15 @@ from typing import TYPE_CHECKING, Any, Final
 import gtrace
 from gtrace.cli.files import require_writable_folder
 from gtrace.errors import LaunchError, UsageError
-from gtrace.recorder.folder import FAILED, create, write_meta
+from gtrace.recorder.folder import create, write_meta
 from gtrace.recorder.launch import LaunchOptions, Outcome, run_program
 
 if TYPE_CHECKING:
     from gtrace.recording import Recording
 
 REPORTS: Final = Path("reports")
+FAILED: Final = "failed"
+"""The file a recorder that could not start leaves in the recording; the program has not run then."""
 
 
 @dataclass(frozen=True)
