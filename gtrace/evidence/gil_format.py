@@ -1,4 +1,4 @@
-"""The layout of the agent's files, as ``gtrace/recorder/agent/record.h`` specifies it; a test compares both."""
+"""The layout of the agent's files, as ``gtrace/recorder/agent/record.h`` specifies it (held by a test)."""
 
 from __future__ import annotations
 
