@@ -1,0 +1,57 @@
+"""JSON written piece by piece, compressed where the name of the file says so; the same run, the same bytes."""
+
+from __future__ import annotations
+
+import gzip
+import json
+from contextlib import contextmanager
+from typing import TYPE_CHECKING, Any, Final
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable, Iterator
+    from pathlib import Path
+    from typing import IO
+
+COMPRESSION: Final = 4
+"""Levels above it take twice the time for a tenth of the size on a million calls."""
+ROWS: Final = 1 << 16
+"""So many events are text at a time."""
+
+
+@contextmanager
+def open_json(path: Path) -> Iterator[IO[bytes]]:
+    """``path`` for writing; gzip where it ends in ``.gz``, without the time of day in it."""
+    with path.open("wb") as file:
+        if path.suffix == ".gz":
+            with gzip.GzipFile("", "wb", COMPRESSION, file, mtime=0) as packed:
+                yield packed  # type: ignore[misc]  # it writes bytes as a file does
+        else:
+            yield file
+
+
+def quoted(value: Any) -> str:
+    """``value`` as JSON in ASCII; lone surrogates, which no viewer can decode, become ``?``."""
+    return json.dumps(_whole(value), separators=(",", ":"))
+
+
+def _whole(value: Any) -> Any:
+    if isinstance(value, str):
+        return value.encode("utf-8", "replace").decode("utf-8")
+    if isinstance(value, dict):
+        return {_whole(key): _whole(item) for key, item in value.items()}
+    if isinstance(value, list | tuple):
+        return [_whole(item) for item in value]
+    return value
+
+
+def chunks(count: int) -> Iterator[slice]:
+    """Slices of at most ``ROWS`` that cover ``count`` rows."""
+    return (slice(first, min(first + ROWS, count)) for first in range(0, count, ROWS))
+
+
+def write_array(file: IO[bytes], parts: Iterable[str]) -> None:
+    """Writes ``[…]``; ``parts`` are values as JSON, several in one joined by commas; none is empty."""
+    file.write(b"[")
+    for i, part in enumerate(parts):
+        file.write((",\n" + part if i else part).encode("ascii"))
+    file.write(b"]")
