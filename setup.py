@@ -1,20 +1,24 @@
-"""Builds the agent, the one part of gtrace in C; without a compiler gtrace installs and works without it."""
+"""Builds what of gtrace is in C: the agent and the scheduler evidence; gtrace works without them, too."""
 
 from glob import glob
 
 from setuptools import Extension, setup
 
-AGENT = "gtrace/recorder/agent"
+
+def extension(folder: str, name: str) -> Extension:
+    return Extension(
+        f"{folder.replace('/', '.')}.{name}",
+        sources=sorted(glob(f"{folder}/*.c")),
+        depends=sorted(glob(f"{folder}/*.h")),
+        extra_compile_args=["-std=c11", "-O2", "-Wall", "-Wextra", "-fvisibility=hidden"],
+        extra_link_args=["-pthread"],
+        optional=True,
+    )
+
 
 setup(
     ext_modules=[
-        Extension(
-            "gtrace.recorder.agent._agent",
-            sources=sorted(glob(f"{AGENT}/*.c")),
-            depends=sorted(glob(f"{AGENT}/*.h")),
-            extra_compile_args=["-std=c11", "-O2", "-Wall", "-Wextra", "-fvisibility=hidden"],
-            extra_link_args=["-pthread"],
-            optional=True,
-        )
+        extension("gtrace/recorder/agent", "_agent"),
+        extension("gtrace/recorder/scheduler", "_scheduler"),
     ]
 )

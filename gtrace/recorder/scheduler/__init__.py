@@ -1,0 +1,169 @@
+"""Scheduler evidence: records when each thread was on a core and why it left, without root.
+
+This is the only door to it; everything else here is C. What is recorded is specified in ``record.h``,
+and who records it in ``drain.h``: a process of its own, which the traced program does not notice.
+"""
+
+from __future__ import annotations
+
+import errno
+import os
+import sys
+from functools import cache
+from typing import Any, Final
+
+__all__ = ["SchedulerUnavailable", "start", "status", "stop", "thread_times"]
+
+PARANOID: Final = "/proc/sys/kernel/perf_event_paranoid"
+PARANOID_ALLOWED: Final = 2
+ONLINE: Final = "/sys/devices/system/cpu/online"
+LARGEST_RING: Final = 256 << 10
+"""Bytes per core: about 80 ms of 50,000 switches a second, and half of what an unprivileged user may lock."""
+ALL_RINGS: Final = 16 << 20
+SMALLEST_RING: Final = 32 << 10
+
+WHY_NOT: Final = {
+    ("open", errno.ENOSYS): "this kernel, or sandbox, has no perf_event_open",
+    ("open", errno.EMFILE): "too few open files are allowed for an event on each core: raise ulimit -n",
+    ("open", errno.ENFILE): "the system has no more open files to give: raise fs.file-max with sysctl",
+    ("map", errno.EPERM): "this user may not lock memory for the kernel's records: "
+    "raise kernel.perf_event_mlock_kb with sysctl, or ulimit -l",
+}
+"""What stands in the way, and what would allow it, by step and error number."""
+
+
+class SchedulerUnavailable(Exception):  # noqa: N818 (a state of this machine, not a fault)
+    """Nothing can be recorded here; the text says why and what would allow it."""
+
+
+def start(path: str, *, max_bytes: int) -> str:
+    """Record this process and what it starts from now on into the new file ``path`` of up to ``max_bytes``.
+
+    Returns ``"exact"``. Raises SchedulerUnavailable where nothing can be recorded, a file that exists
+    included. A child of ``os.fork`` is followed into the same file, also where it outlives this process
+    (see ``status``), and need not do anything; it may still start a recording of its own.
+    """
+    scheduler = _load()
+    cores = _online_cores()
+    try:
+        scheduler.start(os.path.abspath(path), max_bytes, _ring_bytes(len(cores)), cores, _threads())
+    except (OSError, RuntimeError) as error:
+        raise SchedulerUnavailable(_reason(error)) from error
+    return "exact"
+
+
+def stop() -> None:
+    """End the recording; its file is complete then. Does nothing in a forked child, or where there is none."""
+    try:
+        _load().stop()
+    except SchedulerUnavailable:
+        return
+
+
+def status() -> dict[str, Any]:
+    """The recording in progress, or the last one.
+
+    ``recording`` (bool), ``followed_by`` (in a forked child the process in whose file it is recorded,
+    else 0), ``records`` (of 16 bytes) and ``lost``, ``full_at_ns`` (CLOCK_MONOTONIC, 0 where not full),
+    ``cores`` observed and ``ring_bytes`` of each.
+    """
+    result: dict[str, Any] = _load().status()
+    return result
+
+
+def thread_times(tid: int) -> tuple[int, int] | None:
+    """Nanoseconds for which thread ``tid`` of this process was on a core, and waited for one.
+
+    Amounts only, for where nothing can be recorded. None where the kernel does not tell, or the thread
+    has ended.
+    """
+    try:
+        with open(f"/proc/self/task/{tid}/schedstat", "rb", buffering=0) as file:
+            run, wait, _ = file.read().split()
+    except (OSError, ValueError):
+        return None
+    return int(run), int(wait)
+
+
+def _ring_bytes(cores: int) -> int:
+    """A power of two; on machines of many cores all rings together stay small."""
+    size = LARGEST_RING
+    while size > SMALLEST_RING and size * cores > ALL_RINGS:
+        size //= 2
+    return size
+
+
+def _threads() -> tuple[int, ...]:
+    """Threads that exist already; what they start is followed with them."""
+    try:
+        return tuple(sorted(int(name) for name in os.listdir("/proc/self/task")))
+    except OSError:
+        return (os.getpid(),)
+
+
+def _online_cores() -> tuple[int, ...]:
+    """All of them, also where this process may use few: that can change."""
+    try:
+        with open(ONLINE, encoding="ascii") as file:
+            return _parse_ranges(file.read())
+    except (OSError, ValueError):
+        return tuple(range(os.cpu_count() or 1))
+
+
+def _parse_ranges(text: str) -> tuple[int, ...]:
+    """The numbers in ``0-3,8``."""
+    numbers: list[int] = []
+    for part in text.strip().split(","):
+        first, _, last = part.partition("-")
+        numbers.extend(range(int(first), int(last or first) + 1))
+    return tuple(numbers)
+
+
+def _reason(error: OSError | RuntimeError) -> str:
+    if not isinstance(error, OSError) or error.filename is not None:
+        return str(error)
+    step, number = str(error.strerror), error.errno or 0
+    why = os.strerror(number)
+    if step == "process":
+        return _reason_of_process(number, why)
+    if step == "open" and number in {errno.EPERM, errno.EACCES}:
+        return _reason_of_refusal(why)
+    return WHY_NOT.get((step, number), f"the kernel refuses its records: {step}: {why}")
+
+
+def _reason_of_process(number: int, why: str) -> str:
+    if number == errno.ECHILD:
+        return (
+            "the process that records was killed when it began, as by a sandbox that forbids perf_event_open"
+        )
+    return f"no process can be started that records ({why})"
+
+
+def _reason_of_refusal(why: str) -> str:
+    try:
+        with open(PARANOID, encoding="ascii") as file:
+            level = int(file.read())
+    except (OSError, ValueError):
+        level = PARANOID_ALLOWED
+    if level > PARANOID_ALLOWED:
+        return (
+            f"kernel.perf_event_paranoid is {level}: "
+            f"sysctl -w kernel.perf_event_paranoid={PARANOID_ALLOWED} as root allows it"
+        )
+    return (
+        f"perf_event_open is refused here ({why}): in a container, start it with --cap-add PERFMON "
+        "or with a --security-opt seccomp= profile that allows perf_event_open"
+    )
+
+
+@cache
+def _load() -> Any:
+    if not sys.platform.startswith("linux"):
+        raise SchedulerUnavailable(f"switches of threads are recorded on Linux, not on {sys.platform}")
+    try:
+        from gtrace.recorder.scheduler import _scheduler
+    except ImportError as error:
+        raise SchedulerUnavailable(
+            f"its extension is not built for this Python ({error}); install a C compiler and gtrace again"
+        ) from error
+    return _scheduler

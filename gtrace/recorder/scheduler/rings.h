@@ -1,0 +1,49 @@
+/*
+ * The kernel's side: one event and one ring per core, and the perf records in the rings.
+ */
+#ifndef GS_RINGS_H
+#define GS_RINGS_H
+
+#include <poll.h>
+#include <stdbool.h>
+#include <stddef.h>
+#include <sys/types.h>
+
+#include "sink.h"
+
+typedef struct {
+    void *pages;  /* the ring's control page, its data behind it */
+    size_t bytes; /* of data, a power of two */
+    int core;
+} gs_ring;
+
+/* What to observe. */
+typedef struct {
+    const int *cores;
+    size_t core_count;
+    const pid_t *tids; /* threads to follow, with all that they start */
+    size_t tid_count;
+} gs_scope;
+
+typedef struct {
+    gs_ring *rings;
+    size_t ring_count;
+    struct pollfd *events;
+    size_t event_count;
+} gs_rings;
+
+enum gs_step { GS_STEP_PROCESS = 1, GS_STEP_OPEN = 2, GS_STEP_MAP = 3, GS_STEP_FILE = 4 };
+
+/* Begins to observe, with rings of `ring_bytes` or, where that much memory may not be locked, of
+ * less. `rings` has room for one ring per core and one event per core and thread. Returns 0; or
+ * the step that failed, and errno. */
+int gs_rings_open(gs_rings *rings, const gs_scope *scope, size_t ring_bytes);
+
+/* Moves what is in the rings to the sink. */
+void gs_rings_drain(gs_rings *rings, gs_sink *sink);
+
+/* Waits until a ring is a quarter full, all that was followed has ended, or a signal in
+ * `unblocked` came; at most `milliseconds`. Whether anything is still followed. */
+bool gs_rings_wait(gs_rings *rings, const sigset_t *unblocked, long milliseconds);
+
+#endif
