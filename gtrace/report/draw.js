@@ -21,10 +21,10 @@ export function pixelOf([r, g, b]) { return ((255 << 24) | (b << 16) | (g << 8) 
 /** @param {[number, number, number]} a @param {[number, number, number]} b @param {number} share of b @returns {[number, number, number]} */
 export function mix(a, b, share) { return a.map((value, i) => Math.round(value + (b[i] - value) * share)); }
 
-/** Black or white, whichever reads better on the colour. @param {string} hex @returns {string} */
+/** Black or white on the colour: white down to a contrast that large text needs, for it looks calmer. @param {string} hex @returns {string} */
 export function inkOn(hex) {
   const [r, g, b] = rgbOf(hex).map((value) => (value / 255) ** 2.2);
-  return 0.2126 * r + 0.7152 * g + 0.0722 * b > 0.19 ? '#111418' : '#ffffff';
+  return 1.05 / (0.2126 * r + 0.7152 * g + 0.0722 * b + 0.05) >= 4 ? '#ffffff' : '#111418';
 }
 
 /** @param {object[]} states with `light`, `dark`, `striped` @param {string} theme @param {Record<string, string>} tokens @returns {Paint} */

@@ -68,10 +68,12 @@ export function drawCores(canvas, used, scene, size) {
   used.running.forEach((running, i) => {
     const low = (running / top) * height;
     const high = (used.native[i] / top) * height;
+    const left = Math.round(i * wide);
+    const right = Math.round((i + 1) * wide);
     context.fillStyle = scene.paint.css[0];
-    context.fillRect(i * wide, height - low, wide + 0.5, low);
+    context.fillRect(left, height - low, right - left, low);
     context.fillStyle = scene.paint.css[1];
-    context.fillRect(i * wide, height - low - high, wide + 0.5, high);
+    context.fillRect(left, height - low - high, right - left, high);
   });
   context.strokeStyle = scene.ink;
   context.globalAlpha = 0.6;
