@@ -295,7 +295,7 @@ def rows_of(timeline: Timeline) -> list[dict[str, str]]:
             "thread": str(row.thread),
             "span": f"{row.start_ns / 1e6:g}-{row.end_ns / 1e6:g}",
             "state": str(row.state),
-            "blocker": names(row.pid, row.blocker_tid, row.start_ns),
+            "blocker": names(row.pid, row.blocker_tid, row.end_ns),
             "function": str(row.function),
             "caller": str(row.caller),
             "reason": str(row.reason),

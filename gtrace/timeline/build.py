@@ -10,6 +10,7 @@ import pandas as pd
 
 from gtrace.evidence.calls import OPEN
 from gtrace.model import NS_PER_S, Evidence, State
+from gtrace.timeline.cells import LOCK
 from gtrace.timeline.facts import Clock, describe_run, read_clock
 from gtrace.timeline.fold import Situation, fold
 from gtrace.timeline.gil import GilHistory, gil_history
@@ -20,9 +21,12 @@ from gtrace.timeline.steps import Axis, Steps, make_steps
 from gtrace.timeline.timeline import INTERVAL_COLUMNS, Timeline
 
 if TYPE_CHECKING:
+    from numpy.typing import NDArray
+
     from gtrace.recording import Process, Recording
     from gtrace.timeline.steps import Ints
 
+JOIN: Final = "thread join"
 _CATEGORIES: Final = ("thread", "function", "reason", "caller")
 
 
@@ -171,24 +175,39 @@ def _joins(process: Process, clock: Clock) -> pd.DataFrame:
 
 
 def _joined(folded: pd.DataFrame, joins: pd.DataFrame, lanes: Lanes) -> pd.DataFrame:
-    """Names the thread whose end let a join go on; that much the registry knows."""
+    """Names the waits for the end of a thread, and whose end let them go on; the registry knows both."""
     if joins.empty:
         return folded
-    done = joins[joins["outcome"] == "ended"]
-    tids, ends = done["tid"].to_numpy(), done["end_ns"].to_numpy()
-    joiner = lanes.of(tids, ends)
-    joined = lanes.of(done["joined_tid"].to_numpy(), ends)
-    waits = folded.index[(folded["state"] == State.LOCK_WAIT.value) & (folded["reason"] == "thread join")]
-    keys = lanes.axis.keys(folded["lane"].to_numpy()[waits], folded["start_ns"].to_numpy()[waits])
-    begins = lanes.axis.keys(joiner, done["time_ns"].to_numpy())
+    by_name = (folded["reason"] == JOIN) | (folded["reason"] == LOCK) & (folded["function"] == "")
+    waits = np.flatnonzero((folded["state"] == State.LOCK_WAIT.value) & by_name)
+    at, inside = _joins_around(folded.iloc[waits], joins, lanes)
+    waits, at = waits[inside], at[inside]
+    ended = (joins["outcome"] == "ended").to_numpy()[at]
+    joined = lanes.of(joins["joined_tid"].to_numpy()[at], joins["end_ns"].to_numpy()[at])
+    known, whose = waits[ended & (joined >= 0)], joined[ended & (joined >= 0)]
+    named, let_go = np.zeros((2, len(folded)), dtype=bool)
+    named[waits], let_go[known] = True, True
+    blocker = folded["blocker"].to_numpy().copy()
+    blocker[known] = whose
+    inferred = (folded["evidence"] == Evidence.INFERRED.value).to_numpy()
+    reason = folded["reason"].cat.set_categories(folded["reason"].cat.categories.union([JOIN]))
+    return folded.assign(
+        blocker=blocker,
+        evidence=folded["evidence"].mask(let_go & inferred, Evidence.DERIVED.value),
+        reason=reason.mask(named, JOIN),
+    )
+
+
+def _joins_around(waits: pd.DataFrame, joins: pd.DataFrame, lanes: Lanes) -> tuple[Ints, NDArray[np.bool_]]:
+    """For each wait the last join its thread began before, and whether that join was still going on."""
+    ends = joins["end_ns"].to_numpy()
+    joiner = lanes.of(joins["tid"].to_numpy(), ends)
+    begins = lanes.axis.keys(joiner, joins["time_ns"].to_numpy())
     order = np.argsort(begins, kind="stable")
-    at = np.searchsorted(begins[order], keys, side="right") - 1
-    found = order[np.maximum(at, 0)]
-    inside = (at >= 0) & (keys < lanes.axis.keys(joiner, ends)[found]) & (joined[found] >= 0)
-    folded = folded.copy()
-    folded.loc[waits[inside], "blocker"] = joined[found[inside]]
-    folded.loc[waits[inside], "evidence"] = Evidence.DERIVED.value
-    return folded
+    keys = lanes.axis.keys(waits["lane"].to_numpy(), waits["start_ns"].to_numpy())
+    before = np.searchsorted(begins[order], keys, side="right") - 1
+    at = order[np.maximum(before, 0)]
+    return at, (before >= 0) & (keys < lanes.axis.keys(joiner, ends)[at])
 
 
 def _named(folded: pd.DataFrame, lanes: Lanes) -> pd.DataFrame:

@@ -8,8 +8,18 @@ from typing import TYPE_CHECKING, Final
 import numpy as np
 import pandas as pd
 
-from gtrace.model import Evidence, State
-from gtrace.timeline.cells import EVIDENCE_CODES, LOCK, REASONS, STATE_CODES, UNPROVEN, Need, Turn, cell_table
+from gtrace.model import NO_CORE, Evidence, State
+from gtrace.timeline.cells import (
+    EVIDENCE_CODES,
+    LOCK,
+    REASONS,
+    STATE_CODES,
+    UNPROVEN,
+    Need,
+    Presence,
+    Turn,
+    cell_table,
+)
 from gtrace.timeline.gil import NO_LOCK
 from gtrace.timeline.heaviest import heaviest
 from gtrace.timeline.interleaving import Holders, blockers, infer_holders, turns
@@ -46,6 +56,10 @@ class Situation:
     switch_interval_ns: int
     free_threaded: bool
     gil: GilHistory | None = None
+    presence: Steps | None = None
+    """``Presence`` values plus cores, where the scheduler was recorded."""
+    native: NDArray[np.bool_] | None = None
+    """One entry a lane: threads that have nothing to do with Python, and so are away from the GIL."""
 
 
 @dataclass(frozen=True)
@@ -61,6 +75,7 @@ class _Rows:
     evidence: Ints
     reason: Ints
     lock: Ints
+    core: Ints
 
 
 def fold(situation: Situation) -> pd.DataFrame:
@@ -70,7 +85,7 @@ def fold(situation: Situation) -> pd.DataFrame:
     ``lock`` is a row of the agent's lock waits and ``blocker`` a lane, both -1 where there is none.
     """
     turn, need, holders = _turns(situation)
-    rows = _rows(situation, turn, need)
+    rows = _rows(situation, _native_away(turn, situation), need)
     return _with_blockers(_merge(rows, situation.kinds), situation, holders)
 
 
@@ -95,24 +110,36 @@ def _without_waiters(needs: Steps, locks: Steps) -> Steps:
     return Steps(keys, np.where(lock >= 0, int(Need.AWAY), need))
 
 
+def _native_away(turn: Steps, situation: Situation) -> Steps:
+    """Threads of native libraries never ask for the GIL, which no source says of each of them."""
+    if situation.native is None or situation.free_threaded:
+        return turn
+    native = situation.native[situation.axis.lanes(turn.keys) % len(situation.native)]
+    return Steps(turn.keys, np.where(native & (turn.values != OUTSIDE), int(Turn.AWAY), turn.values))
+
+
 def _rows(situation: Situation, turn: Steps, needs: Ints) -> _Rows:
     """The product of calls, turns and lock waits, a row wherever one of them changes."""
     axis, kinds, gil = situation.axis, situation.kinds, situation.gil
-    no_locks = Steps(turn.keys[:1], np.full(1, NO_LOCK))
-    locks = no_locks if gil is None else gil.locks
-    keys, (call, whose, known, lock) = overlay(situation.innermost, turn, situation.known, locks)
+    locks = Steps(turn.keys[:1], np.full(1, NO_LOCK)) if gil is None else gil.locks
+    places = situation.presence or Steps(turn.keys[:1], np.full(1, int(Presence.UNSEEN)))
+    keys, (call, whose, known, lock, place) = overlay(
+        situation.innermost, turn, situation.known, locks, places
+    )
     following = np.append(keys[1:], 0)
     inside = call != OUTSIDE
-    keys, call, whose, known, lock, following = (
-        a[inside] for a in (keys, call, whose, known, lock, following)
+    keys, call, whose, known, lock, place, following = (
+        a[inside] for a in (keys, call, whose, known, lock, place, following)
     )
+    presence = np.minimum(place, int(Presence.ON))
     call = np.where(known == 1, call, NO_CALL)
     unseen = whose < Turn.HOLDS
     lock = np.where(unseen | (whose == Turn.AWAY) | (whose == Turn.NO_GIL), lock, NO_LOCK)
     lock = _whole_waits(axis.lanes(keys), call, whose, lock)
+    lock = np.where(presence <= Presence.OFF, lock, NO_LOCK)
     need = np.where(unseen & (lock != NO_LOCK), int(Need.AWAY), needs[call])
-    state, reason = _TABLE.state[need, whose], _TABLE.reason[need, whose]
-    own = _TABLE.own[need, whose] == 1
+    at = need, whose, presence
+    state, reason, own = _TABLE.state[at], _TABLE.reason[at], _TABLE.own[at] == 1
     state = np.where(own, kinds.state[call], state)
     reason = np.where(own, kinds.reason[call] + len(REASONS), reason)
     lane = axis.lanes(keys)
@@ -122,12 +149,13 @@ def _rows(situation: Situation, turn: Steps, needs: Ints) -> _Rows:
         following - lane * axis.span,
         call,
         state,
-        _TABLE.gil[need, whose],
-        _TABLE.evidence[need, whose],
+        _TABLE.gil[at],
+        _TABLE.evidence[at],
         reason,
         lock,
+        np.where(presence == Presence.ON, place - int(Presence.ON), NO_CORE),
     )
-    return rows if gil is None else _with_locks(rows, kinds, gil)
+    return rows if gil is None or gil.waits.empty else _with_locks(rows, kinds, gil)
 
 
 def _whole_waits(lane: Ints, call: Ints, whose: Ints, lock: Ints) -> Ints:
@@ -176,7 +204,7 @@ def _merge(rows: _Rows, kinds: CallKinds) -> pd.DataFrame:
             "end_ns": rows.end[ends],
             "state": pd.Categorical.from_codes(rows.state[starts], dtype=STATE_DTYPE),
             "gil": pd.Categorical.from_codes(rows.gil[starts], dtype=GIL_DTYPE),
-            "core": np.full(len(starts), -1, dtype=np.int16),
+            "core": rows.core[starts].astype(np.int16),
             "function": texts(kinds.names.names, function),
             "reason": texts((*REASONS, *kinds.reasons), rows.reason[starts]),
             "caller": texts(kinds.names.names, caller),
