@@ -20,6 +20,8 @@ if TYPE_CHECKING:
 
 FOREIGN: Final = -1
 """The key of a thread that the registry does not know."""
+LATE_NS: Final = 1_000_000_000
+"""How long after its end a thread may still run destructors; native ids come back much later."""
 
 
 @dataclass(frozen=True)
@@ -75,9 +77,8 @@ def find_lanes(process: Process, zero: int, end: int) -> Lanes:
     Daemon threads go on when recording has stopped: what they do then is not in it.
     """
     seen = _seen_by_agent(process)
-    known = {record.tid for record in process.registry.threads}
     records = [_widened(record, seen.get(record.tid, [])) for record in process.registry.threads]
-    records += _foreign(process, known, seen, end)
+    records += _foreign(process, seen, end)
     records = sorted((r for r in records if (r.begin_ns or 0) < end), key=lambda r: r.begin_ns or 0)
     ended = tuple(r.end_ns is not None and r.end_ns <= end for r in records)
     starts = np.array([r.begin_ns for r in records], dtype=np.int64) - zero
@@ -94,6 +95,7 @@ class _Sight:
 
     first: int
     last: int
+    exited: bool
     releases: Ints
 
 
@@ -109,8 +111,24 @@ def _seen_by_agent(process: Process) -> dict[int, list[_Sight]]:
     for begin, end in zip(starts, np.append(starts[1:], len(thread)), strict=False):
         part = slice(begin, end)
         releases = time[part][np.isin(kind[part], (GilKind.GIL_RELEASE, GilKind.GIL_FORCED_RELEASE))]
-        seen.setdefault(int(tid[begin]), []).append(_Sight(int(time[begin]), int(time[end - 1]), releases))
+        exited = bool(kind[end - 1] == GilKind.THREAD_EXIT)
+        sight = _Sight(int(time[begin]), int(time[end - 1]), exited, releases)
+        seen.setdefault(int(tid[begin]), []).append(sight)
     return seen
+
+
+def _begins_in(record: ThreadRecord, sight: _Sight) -> bool:
+    """Whether a thread that began when ``record`` says may be the one of ``sight``."""
+    begin = record.begin_ns or 0
+    return sight.first <= begin and (begin <= sight.last or not sight.exited)
+
+
+def _belongs_to(record: ThreadRecord, sight: _Sight) -> bool:
+    """As ``_begins_in``, or seen later in its life: its locks alone, or destructors behind its exit."""
+    if _begins_in(record, sight):
+        return True
+    end = sight.first if record.end_ns is None else record.end_ns + LATE_NS
+    return (record.begin_ns or 0) <= sight.first <= end
 
 
 def _widened(record: ThreadRecord, seen: list[_Sight]) -> ThreadRecord:
@@ -119,36 +137,47 @@ def _widened(record: ThreadRecord, seen: list[_Sight]) -> ThreadRecord:
     What comes after that release is the exit of the operating system's thread, and destructors.
     """
     begin, end = record.begin_ns or 0, record.end_ns
-    for sight in seen:
-        if sight.first <= begin <= sight.last:
-            if end is not None:
-                following = sight.releases[np.searchsorted(sight.releases, end) :]
-                end = int(following[0]) if len(following) else end
-            return replace(record, begin_ns=sight.first if record.parent >= 0 else begin, end_ns=end)
-    return record
+    own = [sight for sight in seen if _begins_in(record, sight)]
+    if not own:
+        return record
+    if end is not None:
+        following = own[-1].releases[np.searchsorted(own[-1].releases, end) :]
+        end = int(following[0]) if len(following) else end
+    return replace(record, begin_ns=own[-1].first if record.parent >= 0 else begin, end_ns=end)
 
 
-def _foreign(
-    process: Process, known: set[int], seen: dict[int, list[_Sight]], end: int
-) -> list[ThreadRecord]:
+def _foreign(process: Process, seen: dict[int, list[_Sight]], end: int) -> list[ThreadRecord]:
     """Threads that took the GIL or made calls but that no registry has: started by C code."""
-    table = process.load_calls().table
-    forked_from = process.registry.process.get("forked_from", -1)
-    strangers = table[~table["tid"].isin([*known, forked_from])]
-    stop = strangers["end_ns"].where(strangers["end_ns"] != OPEN, end)
-    spans = pd.DataFrame({"tid": strangers["tid"], "start": strangers["start_ns"], "end": stop})
-    grouped = spans.groupby("tid").agg(start=("start", "min"), end=("end", "max"))
-    called = {
-        int(tid): [(int(first), int(last))]
-        for tid, first, last in zip(grouped.index, grouped["start"], grouped["end"], strict=True)
-    }
-    found = called | {
-        tid: [(sight.first, sight.last) for sight in sights]
+    known: dict[int, list[ThreadRecord]] = {}
+    for record in process.registry.threads:
+        known.setdefault(record.tid, []).append(record)
+    called = _callers_unknown(process, set(known), end)
+    seen_alone = {
+        tid: [s for s in sights if not any(_belongs_to(record, s) for record in known.get(tid, ()))]
         for tid, sights in seen.items()
-        if tid not in known
+    }
+    # a thread without an exit is there to the end
+    found = called | {
+        tid: [(sight.first, sight.last if sight.exited else None) for sight in sights]
+        for tid, sights in seen_alone.items()
+        if sights
     }
     return [
         ThreadRecord(key=FOREIGN, tid=tid, begin_ns=first, end_ns=last)
         for tid, spans in found.items()
         for first, last in spans
     ]
+
+
+def _callers_unknown(process: Process, known: set[int], end: int) -> dict[int, list[tuple[int, int | None]]]:
+    """By native id, from the first to the last call of threads that made calls but are in no registry."""
+    table = process.load_calls().table
+    forked_from = process.registry.process.get("forked_from", -1)
+    strangers = table[~table["tid"].isin([*known, forked_from])]
+    stop = strangers["end_ns"].where(strangers["end_ns"] != OPEN, end)
+    spans = pd.DataFrame({"tid": strangers["tid"], "start": strangers["start_ns"], "end": stop})
+    grouped = spans.groupby("tid").agg(start=("start", "min"), end=("end", "max"))
+    return {
+        int(tid): [(int(first), int(last))]
+        for tid, first, last in zip(grouped.index, grouped["start"], grouped["end"], strict=True)
+    }
