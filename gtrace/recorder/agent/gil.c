@@ -165,8 +165,14 @@ void gt_gil_on_calibration(pthread_cond_t *cond, const void *caller) {
     seen->count++;
 }
 
+/* `switches` only grows: a thread that waits since before must not find the value it remembers. */
 static void forget(void) {
-    memset(gils, 0, sizeof gils);
+    for (int i = 0; i < MAX_GILS; i++) {
+        atomic_store(&gils[i].address, 0);
+        gils[i].holder = NULL;
+        gils[i].held = gils[i].asked = false;
+        gils[i].switches++;
+    }
     memset(release_sites, 0, sizeof release_sites);
     memset(acquire_sites, 0, sizeof acquire_sites);
     memset(wait_sites, 0, sizeof wait_sites);

@@ -3,6 +3,7 @@
 
 #include <errno.h>
 #include <semaphore.h>
+#include <string.h>
 #include <time.h>
 
 #include "elf_patch.h"
@@ -15,6 +16,10 @@ extern int sem_clockwait(sem_t *, clockid_t, const struct timespec *) __attribut
 extern char _PyRuntime[] __attribute__((weak));
 
 gt_waiters gt_all_waiters[GT_WAITER_SLOTS];
+
+void gt_hooks_forget_waiters(void) {
+    memset(gt_all_waiters, 0, sizeof gt_all_waiters);
+}
 
 static int on_cond_signal(pthread_cond_t *cond) {
     gt_region *region = gt_region_now();

@@ -8,4 +8,7 @@
 const char *gt_hooks_install(void);
 void gt_hooks_remove(void);
 
+/* In a forked child: the threads that waited exist in the parent only. */
+void gt_hooks_forget_waiters(void);
+
 #endif

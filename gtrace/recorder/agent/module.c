@@ -55,6 +55,8 @@ static void set_level(gt_file_header *header, const char *reason) {
 static PyObject *start_recording(const char *path, uint64_t max_bytes) {
     if (own_recording())
         return refuse("already recording");
+    if (recording) /* the parent's */
+        gt_hooks_forget_waiters();
     recording = NULL;
     const char *reason = gt_hooks_install();
     if (reason)
