@@ -7,13 +7,13 @@ import sys
 from typing import TYPE_CHECKING, Final
 
 import gtrace
-from gtrace.cli import doctor, intervals, report, run, summary
+from gtrace.cli import doctor, export, intervals, report, run, summary
 from gtrace.errors import GtraceError
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
-COMMANDS: Final = (run, report, summary, intervals, doctor)
+COMMANDS: Final = (run, report, summary, intervals, export, doctor)
 EXIT_FAILURE: Final = 2
 EXIT_INTERRUPTED: Final = 130
 
@@ -38,8 +38,8 @@ def main(argv: Sequence[str] | None = None) -> int:
     except GtraceError as error:
         print(f"gtrace: {_one_line(str(error))}", file=sys.stderr)  # noqa: T201
         return EXIT_FAILURE
-    except KeyboardInterrupt:
-        print("gtrace: interrupted", file=sys.stderr)  # noqa: T201
+    except KeyboardInterrupt as interrupt:
+        print(f"gtrace: {_one_line(str(interrupt)) or 'interrupted'}", file=sys.stderr)  # noqa: T201
         return EXIT_INTERRUPTED
     except BrokenPipeError:
         sys.stderr.close()

@@ -85,9 +85,10 @@ def nested_ends(starts: Ints, ends: Ints) -> Ints:
     """
     nested = ends.tolist()
     around: list[int] = []
-    for i, (start, end) in enumerate(zip(starts.tolist(), ends.tolist(), strict=True)):
+    for i, start in enumerate(starts.tolist()):
         while around and around[-1] <= start:
             around.pop()
-        nested[i] = end = min(end, around[-1]) if around else end
-        around.append(end)
+        if around and nested[i] > around[-1]:
+            nested[i] = around[-1]
+        around.append(nested[i])
     return np.array(nested, dtype=np.int64)

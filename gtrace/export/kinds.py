@@ -47,7 +47,8 @@ def kinds_of_intervals(timeline: Timeline) -> Kinds:
         codes, texts = pd.factorize(intervals[name], use_na_sentinel=False)
         key, _ = pd.factorize(key * max(len(texts), 1) + codes)
     _, first = np.unique(key, return_index=True)
-    names = [f"{name} ({tid})" for name, tid in zip(timeline.threads["name"], timeline.threads["tid"], strict=True)]
+    threads = zip(timeline.threads["name"], timeline.threads["tid"], strict=True)
+    names = [f"{name} ({tid})" for name, tid in threads]
     rows = intervals[list(COLUMNS)].iloc[first].astype(object).to_dict("records")
     found = tuple(
         _kind(row, names[lane] if lane >= 0 else "")

@@ -85,7 +85,8 @@ def wakeups(timeline: Timeline) -> list[Arrow]:
     wakers = lanes_of_blockers(timeline, chosen)
     starts, ends = threads["start_ns"].tolist(), threads["end_ns"].tolist()
     arrows = []
-    for waker, lane, end in zip(wakers.tolist(), chosen["lane"].tolist(), chosen["end_ns"].tolist(), strict=True):
+    woken = zip(chosen["lane"].tolist(), chosen["end_ns"].tolist(), strict=True)
+    for waker, (lane, end) in zip(wakers.tolist(), woken, strict=True):
         # a thread that was joined is gone when the other goes on
         before = min(end, ends[waker]) - 1 if waker >= 0 else -1
         if waker >= 0 and waker != lane and before >= starts[waker] and end < ends[lane]:

@@ -1,4 +1,4 @@
-"""JSON written piece by piece, compressed where the name of the file says so; the same run, the same bytes."""
+"""JSON written piece by piece, compressed where the file's name says so; same run, same bytes."""
 
 from __future__ import annotations
 
@@ -30,13 +30,17 @@ def open_json(path: Path) -> Iterator[IO[bytes]]:
 
 
 def quoted(value: Any) -> str:
-    """``value`` as JSON in ASCII; lone surrogates, which no viewer can decode, become ``?``."""
+    """``value`` as JSON in ASCII.
+
+    Lone surrogates, which no viewer can decode, become ``?``; NUL, at which Perfetto gives up
+    decoding, becomes the replacement character.
+    """
     return json.dumps(_whole(value), separators=(",", ":"))
 
 
 def _whole(value: Any) -> Any:
     if isinstance(value, str):
-        return value.encode("utf-8", "replace").decode("utf-8")
+        return value.encode("utf-8", "replace").decode("utf-8").replace("\0", "\N{REPLACEMENT CHARACTER}")
     if isinstance(value, dict):
         return {_whole(key): _whole(item) for key, item in value.items()}
     if isinstance(value, list | tuple):
