@@ -16,6 +16,7 @@ import pyarrow.parquet as pq
 from gtrace.errors import RecordingError, RecordingFormatError
 from gtrace.evidence.calls import SCHEMA, Calls, empty_calls, read_calls
 from gtrace.evidence.gil import GilEvents, read_gil
+from gtrace.evidence.scheduler import SchedulerEvents, read_scheduler
 from gtrace.evidence.threads import Registry, read_registry
 from gtrace.recorder.folder import FORMAT, META
 
@@ -33,6 +34,8 @@ class Recording:
     meta: dict[str, Any]
     processes: tuple[Process, ...]
     problems: tuple[str, ...] = ()
+    scheduler_file: Path | None = None
+    scheduler_cached: list[SchedulerEvents] = field(default_factory=list, repr=False)
 
     @property
     def threads(self) -> pd.DataFrame:
@@ -61,6 +64,14 @@ class Recording:
         tables = [process.load_calls().table.assign(pid=process.pid) for process in self.processes]
         return pd.concat(tables, ignore_index=True) if tables else empty_calls()
 
+    def load_scheduler(self) -> SchedulerEvents | None:
+        """Reads the scheduler's evidence of all processes, once; None where there is none."""
+        if self.scheduler_file is None:
+            return None
+        if not self.scheduler_cached:
+            self.scheduler_cached.append(read_scheduler(self.scheduler_file))
+        return self.scheduler_cached[0]
+
 
 @dataclass(frozen=True)
 class Process:
@@ -77,7 +88,7 @@ class Process:
         """Reads the calls of this process, once."""
         if not self.cached:
             parts = [_read_call_file(path) for path in self.call_files]
-            self.cached.append(_join(parts))
+            self.cached.append(_without_inherited(_join(parts), self.registry.process))
         return self.cached[0]
 
     def load_gil(self) -> GilEvents | None:
@@ -99,11 +110,14 @@ def load(path: str | Path) -> Recording:
     try:
         names = sorted(os.listdir(folder))
     except OSError as error:
-        raise RecordingError(f"cannot read the recording: {folder}: {error.strerror}") from error
+        raise RecordingError(
+            f"cannot read the recording: {folder}: {error.strerror}; check the path"
+        ) from error
     meta, problems = _read_meta(folder, names)
     processes = _read_processes(folder, names, problems)
     processes.sort(key=lambda p: p.registry.process.get("time", 0))
-    return Recording(folder, meta, tuple(processes), tuple(problems))
+    scheduler = [folder / name for name in names if re.fullmatch(r"scheduler\.\d+\.bin", name)]
+    return Recording(folder, meta, tuple(processes), tuple(problems), scheduler[0] if scheduler else None)
 
 
 def _read_meta(folder: Path, names: list[str]) -> tuple[dict[str, Any], list[str]]:
@@ -120,7 +134,8 @@ def _read_meta(folder: Path, names: list[str]) -> tuple[dict[str, Any], list[str
         return {}, [f"{META} is damaged: the command and the exit status are not known."]
     if not isinstance(found, int) or found > FORMAT:
         raise RecordingFormatError(
-            f"written by a newer gtrace: {folder}: format {found}, this one reads up to {FORMAT}; update gtrace"
+            f"written by a newer gtrace: {folder}: format {found}, this one reads up to {FORMAT};"
+            " update gtrace"
         )
     return meta, []
 
@@ -164,6 +179,16 @@ def _join(parts: list[Calls]) -> Calls:
     table = pd.concat(tables, ignore_index=True) if tables else empty_calls()
     table["name"] = table["name"].astype("category")
     return Calls(table, sum(part.damaged for part in parts))
+
+
+def _without_inherited(calls: Calls, process: dict[str, Any]) -> Calls:
+    """Without what other threads of the parent were in the middle of: in a forked child they are not."""
+    forked_from, began = process.get("forked_from", -1), process.get("time", 0)
+    if forked_from == -1:
+        return calls
+    table = calls.table
+    own = (table["tid"] == forked_from) | (table["start_ns"] >= began)
+    return Calls(table[own].reset_index(drop=True), calls.damaged)
 
 
 def compact(recording: Recording) -> None:

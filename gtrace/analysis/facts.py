@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Final
 import numpy as np
 import pandas as pd
 
+from gtrace.analysis.holds import hold_table
 from gtrace.model import NS_PER_S, Gil, Source, State
 from gtrace.timeline.cells import UNPROVEN
 
@@ -149,7 +150,7 @@ def _convoy(timeline: Timeline, seconds: NDArray[np.float64]) -> Convoy | None:
     lane, count = intervals["lane"].to_numpy(), len(timeline.threads)
     away = _is(intervals, State.IO_WAIT) | _is(intervals, State.SLEEP) | _is(intervals, State.BLOCKED)
     waits = _is(intervals, State.GIL_WAIT)
-    ran = _is(intervals, State.RUNNING)
+    ran = (intervals["gil"] == Gil.HOLDS.value).to_numpy()
     life, idle, waited, own = (
         np.bincount(lane[rows], weights=seconds[rows], minlength=count)
         for rows in (np.ones(len(lane), dtype=bool), away, waits, ran)
@@ -170,19 +171,21 @@ def _convoy(timeline: Timeline, seconds: NDArray[np.float64]) -> Convoy | None:
 
 def _hog(timeline: Timeline, seconds: NDArray[np.float64]) -> Hog | None:
     """The hold of the GIL behind the longest waits, where they outlast what asking should take."""
-    intervals = timeline.intervals
     limit = HOG_INTERVALS * timeline.run.switch_interval_s
-    held = (intervals["gil"] == Gil.HOLDS.value).to_numpy() & (seconds > limit)
-    waits = _is(intervals, State.GIL_WAIT) & (seconds > limit)
-    if not held.any() or not waits.any():
+    waits = _is(timeline.intervals, State.GIL_WAIT) & (seconds > limit)
+    holds = hold_table(timeline)
+    length = ((holds["end_ns"] - holds["start_ns"]) / NS_PER_S).to_numpy()
+    long = length > limit
+    if not long.any() or not waits.any():
         return None
-    totals = pd.Series(np.where(held, seconds, 0.0)).groupby(intervals["function"].to_numpy()).sum()
-    function = str(totals.idxmax())
-    row = int(np.argmax(np.where(held & (intervals["function"] == function).to_numpy(), seconds, 0.0)))
+    holds, length = holds[long], length[long]
+    totals = pd.Series(length).groupby(holds["function"].to_numpy()).sum()
+    function = str(totals.index[int(totals.to_numpy().argmax())])
+    row = int(np.argmax(np.where((holds["function"] == function).to_numpy(), length, 0.0)))
     return Hog(
         waited_s=float(seconds[waits].sum()),
-        longest_s=float(seconds[row]),
-        thread=str(intervals["thread"].iloc[row]),
+        longest_s=float(length[row]),
+        thread=str(holds["thread"].iloc[row]),
         function=function,
         is_native=bool(function) and not re.search(r" \(.*:\d+\)$", function),
     )

@@ -110,16 +110,16 @@ def convoy(facts: Facts) -> Verdict | None:
     if found is None or found.share < NOTICED or found.mean_s < facts.switch_interval * MOSTLY:
         return None
     who = "1 thread" if found.threads == 1 else f"{found.threads} threads"
+    asked = found.mean_s < facts.switch_interval * 2
+    keeps = "keeps it for a whole switch interval" if asked else "has it for longer than the switch interval"
     return Verdict(
         "convoy",
         f"{who} that mostly wait for I/O wait for the GIL as well:"
         f" {found.mean_s * 1000:.1f} ms on average, each"
-        f" of {found.returns} times they come back, because {found.holder} keeps it for a"
-        " whole switch interval"
+        f" of {found.returns} times they come back, because {found.holder} {keeps}"
         f" ({facts.switch_interval * 1000:g} ms).",
-        "Move the computing thread to a process, or lower sys.setswitchinterval: gtrace"
-        " run --switch-interval"
-        " tries it without a change.",
+        "Move the computing thread to a process, or lower sys.setswitchinterval:"
+        " gtrace run --switch-interval tries it without a change.",
         (
             ("GIL wait per return", f"{found.mean_s * 1000:.1f} ms"),
             ("of these threads' time", f"{found.share:.0%}"),
@@ -146,7 +146,7 @@ def python_contended(facts: Facts) -> Verdict | None:
 
 def gil_bound(facts: Facts) -> Verdict | None:
     """Threads wait for the GIL ``CONTENDED`` of the time they want to run, and it is mostly held."""
-    wait, run = facts.state[State.GIL_WAIT], facts.state[State.RUNNING]
+    wait, run = facts.state[State.GIL_WAIT], facts.held
     if facts.free_threaded or wait < CONTENDED * (wait + run) or wait + run < CONTENDED * facts.active:
         return None
     if facts.held < MOSTLY * facts.wall:
@@ -167,9 +167,9 @@ def gil_bound(facts: Facts) -> Verdict | None:
 
 
 def starved(facts: Facts) -> Verdict | None:
-    """The operating system took threads off their cores for ``NOTICED`` of their time."""
+    """The operating system kept threads off the cores for ``CONTENDED`` of their time."""
     share = facts.share(State.PREEMPTED)
-    if share < NOTICED:
+    if share < CONTENDED:
         return None
     return Verdict(
         "starved",
@@ -284,11 +284,11 @@ RULES: Final = (
     thin_evidence,
     single_threaded,
     stalled,
+    starved,
     gil_hogged,
     convoy,
     python_contended,
     gil_bound,
-    starved,
     lock_bound,
     waiting_for_each_other,
     io_bound,

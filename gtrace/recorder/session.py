@@ -10,7 +10,7 @@ import sys
 import threading
 from time import monotonic_ns, time_ns
 
-from gtrace.recorder import agent, exits
+from gtrace.recorder import agent, exits, scheduler
 from gtrace.recorder.calls import CallRecorder, CallsUnavailable
 from gtrace.recorder.journal import Journal, NoJournal
 from gtrace.recorder.threads import Registry
@@ -53,9 +53,11 @@ class Session:
         self._forking: dict[int, int] = {}
         self._postponed = exits.Postponed()
         self._journal = self._new_journal()
-        self._calls, self._calls_quality = _make_calls(launch) if launch["calls"] else (None, "none: left out")
+        self._calls, self._calls_quality = (
+            _make_calls(launch) if launch["calls"] else (None, "none: left out")
+        )
         self._registry = Registry(self._journal, self._begin_raw_thread)
-        self._agent = "none: not started"
+        self._agent = self._scheduler = "none: not started"
 
     def start(self) -> None:
         if self._launch["switch_interval"] is not None:
@@ -67,6 +69,7 @@ class Session:
             before=self._before_fork, after_in_parent=self._postponed.end, after_in_child=self._after_fork
         )
         missing = self._registry.install(self._end_of_thread)
+        self._scheduler = self._start_scheduler()
         self._agent = self._start_agent()
         self._describe_process()
         if missing:
@@ -83,6 +86,7 @@ class Session:
         _ignore_interrupts()
         ended = monotonic_ns()
         agent.stop()
+        scheduler.stop()
         self._save_calls()
         self._journal.append(
             "stop",
@@ -123,6 +127,14 @@ class Session:
         except agent.AgentUnavailable as reason:
             return f"none: {reason}"
 
+    def _start_scheduler(self) -> str:
+        """Starts the scheduler's evidence of this process and all it will start."""
+        path = os.path.join(self._folder, f"scheduler.{os.getpid()}.bin")
+        try:
+            return scheduler.start(path, max_bytes=self._launch["max_bytes"])
+        except scheduler.SchedulerUnavailable as reason:
+            return f"none: {reason}"
+
     def _new_journal(self) -> Journal:
         return Journal(os.path.join(self._folder, f"threads.{os.getpid()}.jsonl"))
 
@@ -147,18 +159,21 @@ class Session:
             entries=self._launch["entries"],
             calls=self._calls_quality,
             agent=self._agent,
+            scheduler=self._scheduler,
         )
 
     def _before_fork(self) -> None:
-        self._forking[_thread.get_ident()] = threading.get_native_id()
+        self._forking[_thread.get_ident()] = self._tid_in_calls()
         self._postponed.begin()
 
+    def _tid_in_calls(self) -> int:
+        """This thread as viztracer knows it: it asks for a native id once a thread, and a fork changes it."""
+        own = threading.get_native_id()
+        return self._forked_from if own == os.getpid() and self._forked_from != NOT_FORKED else own
+
     def _after_fork(self) -> None:
-        forking = self._forking.pop(_thread.get_ident())
+        self._forked_from = self._forking.pop(_thread.get_ident())
         self._forking.clear()
-        # viztracer asks for a native id once a thread: a fork of a fork still has the first one's
-        if self._forked_from == NOT_FORKED or forking != os.getppid():
-            self._forked_from = forking
         self._saved = False
         try:
             self._journal = self._new_journal()

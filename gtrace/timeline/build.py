@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Final
 
 import numpy as np
@@ -11,6 +11,7 @@ import pandas as pd
 from gtrace.evidence.calls import OPEN
 from gtrace.model import NS_PER_S, Evidence, State
 from gtrace.timeline.cells import LOCK
+from gtrace.timeline.cores import NATIVE, presence
 from gtrace.timeline.facts import Clock, describe_run, read_clock
 from gtrace.timeline.fold import Situation, fold
 from gtrace.timeline.gil import GilHistory, gil_history
@@ -23,6 +24,7 @@ from gtrace.timeline.timeline import INTERVAL_COLUMNS, Timeline
 if TYPE_CHECKING:
     from numpy.typing import NDArray
 
+    from gtrace.evidence.scheduler import SchedulerEvents
     from gtrace.recording import Process, Recording
     from gtrace.timeline.steps import Ints
 
@@ -36,7 +38,9 @@ def build_timeline(recording: Recording) -> Timeline:
     What the evidence does not tell is ``unknown``; what is missing is in ``run.notes``.
     """
     clock = read_clock(recording)
-    parts = [part for process in recording.processes if (part := _build_process(process, clock)) is not None]
+    scheduler = recording.load_scheduler()
+    built = [_build_process(process, clock, scheduler) for process in recording.processes]
+    parts = [part for part in built if part is not None]
     firsts = np.cumsum([0, *(len(part.threads) for part in parts)])
     intervals = [
         part.intervals.assign(lane=part.intervals["lane"] + first)
@@ -65,15 +69,20 @@ class _Part:
     handoffs: int | None
 
 
-def _build_process(process: Process, clock: Clock) -> _Part | None:
-    lanes = find_lanes(process, clock.zero, clock.end_of(process.pid))
+def _build_process(process: Process, clock: Clock, scheduler: SchedulerEvents | None) -> _Part | None:
+    lanes = find_lanes(process, clock.zero, clock.end_of(process.pid), scheduler)
     if not lanes.records:
         return None
     evidence = process.load_gil()
     gil = None if evidence is None else gil_history(lanes, evidence, clock.zero)
     known_from = _known_from(process, clock)
     joins = _joins(process, clock)
-    folded = _joined(fold(_situation(process, lanes, clock, gil)), joins, lanes)
+    situation = replace(
+        _situation(process, lanes, clock, gil),
+        presence=None if scheduler is None else presence(lanes, scheduler, clock.zero),
+        native=np.array([record.key == NATIVE for record in lanes.records], dtype=bool),
+    )
+    folded = _joined(fold(situation), joins, lanes)
     exact = gil is not None and gil.turns is not None
     counts = {
         "gil_acquisitions": gil.acquisitions if gil is not None and exact else -1,

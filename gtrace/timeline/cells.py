@@ -1,9 +1,10 @@
-"""The table of states: what the innermost call and the GIL say together."""
+"""The table of states: what the innermost call, the GIL and the core say together."""
 
 from __future__ import annotations
 
 from dataclasses import dataclass
 from enum import IntEnum
+from itertools import product
 from typing import TYPE_CHECKING, Final
 
 import numpy as np
@@ -46,6 +47,17 @@ class Turn(IntEnum):
     """The interpreter has none."""
 
 
+class Presence(IntEnum):
+    """Where a thread is, as the scheduler saw it. From ON on, the value is ON plus the core's number."""
+
+    UNSEEN = 0
+    OFF = 1
+    """Off the core by its own will."""
+    PREEMPTED = 2
+    """Off the core against its will."""
+    ON = 3
+
+
 GIL_REASON: Final = "gil"
 UNPROVEN: Final = "in Python code beside other threads; calls do not tell which one ran"
 AWAY_UNKNOWN: Final = "in a C call while other threads ran"
@@ -67,13 +79,35 @@ class Cell:
     own: bool = False
 
 
-def cell(need: Need, turn: Turn) -> Cell:
+def cell(need: Need, turn: Turn, presence: Presence = Presence.UNSEEN) -> Cell:
     """The meaning of one combination."""
     if turn is Turn.NO_GIL:
-        return _without_gil(need)
+        return _without_gil(need) if presence is Presence.UNSEEN else _placed(need, None, presence)
+    if turn is Turn.HOLDS:
+        return _holding(presence)
+    if turn is Turn.AWAY and presence is not Presence.UNSEEN:
+        return _placed(need, Gil.AWAY, presence)
     if turn >= Turn.HOLDS:
         return _seen(need, turn)
     return _inferred(need, turn)
+
+
+def _holding(presence: Presence) -> Cell:
+    """With the GIL: off the core by its own will it keeps everybody from running."""
+    state = {Presence.OFF: State.STALLED, Presence.PREEMPTED: State.PREEMPTED}
+    return Cell(state.get(presence, State.RUNNING), Gil.HOLDS, Evidence.EXACT)
+
+
+def _placed(need: Need, gil: Gil | None, presence: Presence) -> Cell:
+    """Without the GIL (away from it, or there is none), where the scheduler saw the thread."""
+    if presence is Presence.PREEMPTED:
+        return Cell(State.PREEMPTED, gil, Evidence.EXACT)
+    if presence is Presence.ON:
+        runs_python = gil is None and need is not Need.AWAY
+        return Cell(State.RUNNING if runs_python else State.NATIVE, gil, Evidence.EXACT)
+    if need is Need.AWAY:
+        return Cell(State.UNKNOWN, gil, Evidence.EXACT, own=True)
+    return Cell(State.BLOCKED, gil, Evidence.EXACT, NOT_KNOWN)
 
 
 def _inferred(need: Need, turn: Turn) -> Cell:
@@ -90,8 +124,6 @@ def _inferred(need: Need, turn: Turn) -> Cell:
 
 
 def _seen(need: Need, turn: Turn) -> Cell:
-    if turn is Turn.HOLDS:
-        return Cell(State.RUNNING, Gil.HOLDS, Evidence.EXACT)
     if turn is Turn.WAITS:
         return Cell(State.GIL_WAIT, Gil.WAITS, Evidence.EXACT, GIL_REASON)
     if turn is Turn.UNSEEN:
@@ -111,7 +143,7 @@ def _without_gil(need: Need) -> Cell:
 
 @dataclass(frozen=True)
 class CellTable:
-    """``cell`` as arrays over (Need, Turn), holding codes."""
+    """``cell`` as arrays over (Need, Turn, Presence), holding codes."""
 
     state: Ints
     gil: Ints
@@ -122,13 +154,13 @@ class CellTable:
 
 def cell_table() -> CellTable:
     """All combinations at once, for rows of codes."""
-    table = CellTable(*(np.zeros((len(Need), len(Turn)), dtype=np.int64) for _ in range(5)))
-    for need in Need:
-        for turn in Turn:
-            found = cell(need, turn)
-            table.state[need, turn] = STATE_CODES[found.state]
-            table.gil[need, turn] = GIL_CODES[found.gil]
-            table.evidence[need, turn] = EVIDENCE_CODES[found.evidence]
-            table.reason[need, turn] = REASONS.index(found.reason)
-            table.own[need, turn] = found.own
+    shape = len(Need), len(Turn), len(Presence)
+    table = CellTable(*(np.zeros(shape, dtype=np.int64) for _ in range(5)))
+    for at in product(Need, Turn, Presence):
+        found = cell(*at)
+        table.state[at] = STATE_CODES[found.state]
+        table.gil[at] = GIL_CODES[found.gil]
+        table.evidence[at] = EVIDENCE_CODES[found.evidence]
+        table.reason[at] = REASONS.index(found.reason)
+        table.own[at] = found.own
     return table

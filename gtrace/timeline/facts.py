@@ -88,7 +88,7 @@ def _evidence(recording: Recording) -> dict[str, str]:
     return {
         Source.CALLS.value: _calls_evidence(recording),
         Source.GIL.value: _gil_evidence(recording),
-        Source.SCHEDULER.value: "none: this version of gtrace does not record it",
+        Source.SCHEDULER.value: _scheduler_evidence(recording),
         Source.THREADS.value: _threads_evidence(recording),
     }
 
@@ -113,6 +113,13 @@ def _gil_evidence(recording: Recording) -> str:
     return str(facts.get("agent", "none: not recorded"))
 
 
+def _scheduler_evidence(recording: Recording) -> str:
+    if recording.load_scheduler() is not None:
+        return "exact"
+    facts = recording.processes[0].registry.process if recording.processes else {}
+    return str(facts.get("scheduler", "none: not recorded"))
+
+
 def _threads_evidence(recording: Recording) -> str:
     if any(process.registry.threads for process in recording.processes):
         return "exact"
@@ -124,17 +131,20 @@ def _lost(recording: Recording) -> dict[str, int]:
     threads = sum(
         p.registry.damaged + (p.registry.stop or {}).get("journal_lost", 0) for p in recording.processes
     )
+    scheduler = recording.load_scheduler()
     gil = sum(e.lost for p in recording.processes if (e := p.load_gil()) is not None)
     return {
         Source.CALLS.value: calls,
         Source.GIL.value: gil,
-        Source.SCHEDULER.value: 0,
+        Source.SCHEDULER.value: 0 if scheduler is None else scheduler.lost,
         Source.THREADS.value: threads,
     }
 
 
 def _notes(recording: Recording, calls_known_from: int) -> list[str]:
     notes = list(recording.problems)
+    scheduler = recording.load_scheduler()
+    notes += () if scheduler is None else scheduler.damage
     if calls_known_from:
         notes.append(
             f"The buffer for calls was full: calls are known from {calls_known_from / NS_PER_S:.3f} s on,"

@@ -115,7 +115,8 @@ def _native_away(turn: Steps, situation: Situation) -> Steps:
     if situation.native is None or situation.free_threaded:
         return turn
     native = situation.native[situation.axis.lanes(turn.keys) % len(situation.native)]
-    return Steps(turn.keys, np.where(native & (turn.values != OUTSIDE), int(Turn.AWAY), turn.values))
+    values = turn.values  # noqa: PD011  no pandas object
+    return Steps(turn.keys, np.where(native & (values != OUTSIDE), int(Turn.AWAY), values))
 
 
 def _rows(situation: Situation, turn: Steps, needs: Ints) -> _Rows:

@@ -44,9 +44,11 @@ def _check_states(intervals: pd.DataFrame) -> None:
     state, gil = intervals["state"], intervals["gil"]
     waits = (gil == Gil.WAITS.value).to_numpy()
     _require(
-        bool((waits == (state == State.GIL_WAIT.value).to_numpy())[gil.notna().to_numpy()].all()),
+        bool((waits == (state == State.GIL_WAIT.value).to_numpy()).all()),
         "a wait for the GIL and the state gil_wait are not the same",
     )
+    runs_away = (state == State.RUNNING.value) & (gil == Gil.AWAY.value)
+    _require(not runs_away.any(), "a thread runs Python code away from the GIL")
     away = state.isin([State.NATIVE.value, State.SLEEP.value, State.IO_WAIT.value, State.LOCK_WAIT.value])
     held = (gil == Gil.HOLDS.value).to_numpy()
     _require(not (held & away.to_numpy()).any(), "a thread holds the GIL in a state that has let it go")

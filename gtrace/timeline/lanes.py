@@ -11,9 +11,11 @@ import pandas as pd
 from gtrace.evidence.calls import OPEN
 from gtrace.evidence.gil import GilKind
 from gtrace.evidence.threads import ThreadRecord
+from gtrace.timeline.cores import NATIVE, native_threads
 from gtrace.timeline.steps import Axis
 
 if TYPE_CHECKING:
+    from gtrace.evidence.scheduler import SchedulerEvents
     from gtrace.recording import Process
     from gtrace.timeline.steps import Ints
 
@@ -60,6 +62,7 @@ class Lanes:
                 "tid": np.array([r.tid for r in records], dtype=np.int64),
                 "ident": np.array([r.ident for r in records], dtype=np.int64),
                 "name": [r.name or f"thread {r.tid}" for r in records],
+                "kind": ["native" if r.key == NATIVE else "python" for r in records],
                 "daemon": np.array([r.daemon for r in records], dtype=bool),
                 "parent_tid": np.array([r.parent for r in records], dtype=np.int64),
                 "target": [r.target for r in records],
@@ -71,7 +74,7 @@ class Lanes:
         )
 
 
-def find_lanes(process: Process, zero: int, end: int) -> Lanes:
+def find_lanes(process: Process, zero: int, end: int, scheduler: SchedulerEvents | None = None) -> Lanes:
     """The lanes of ``process``, in the order the threads began; ``end`` is that of its recording.
 
     Daemon threads go on when recording has stopped: what they do then is not in it.
@@ -79,6 +82,8 @@ def find_lanes(process: Process, zero: int, end: int) -> Lanes:
     seen = _seen_by_agent(process)
     records = [_widened(record, seen.get(record.tid, [])) for record in process.registry.threads]
     records += _foreign(process, seen, end)
+    if scheduler is not None:
+        records += native_threads(scheduler, process.pid, {record.tid for record in records}, end)
     records = sorted((r for r in records if (r.begin_ns or 0) < end), key=lambda r: r.begin_ns or 0)
     ended = tuple(r.end_ns is not None and r.end_ns <= end for r in records)
     starts = np.array([r.begin_ns for r in records], dtype=np.int64) - zero

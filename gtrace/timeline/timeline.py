@@ -56,7 +56,8 @@ class Timeline:
 
     ``threads`` has one row a thread, its index is the lane (0, 1, …; order of start), columns
     ``pid tid ident name daemon parent_tid target created start_ns end_ns ended gil_acquisitions
-    gil_forced_releases`` (counts are -1 where not known). ``end_ns`` is the
+    gil_forced_releases kind`` (counts are -1 where not known; ``kind`` is ``python``, or ``native``
+    for a thread of a native library that never entered Python). ``end_ns`` is the
     end of the recording where ``ended`` is false (the thread was alive then). ``ident`` and
     ``parent_tid`` are -1, ``target`` and ``created`` empty where not known.
 
