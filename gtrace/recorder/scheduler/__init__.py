@@ -53,7 +53,7 @@ def start(path: str, *, max_bytes: int) -> str:
 
 
 def stop() -> None:
-    """End the recording; its file is complete then. Does nothing in a forked child, or where there is none."""
+    """End the recording; its file is complete then. Does nothing where there is none or in a forked child."""
     try:
         _load().stop()
     except SchedulerUnavailable:

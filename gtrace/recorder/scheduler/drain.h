@@ -4,8 +4,8 @@
  * A thread would be less work to make, but the traced program can see a thread: from 3.12 on
  * os.fork() warns about it, unshare() and setns() refuse, it counts in the program's CPU time, and
  * it needs descriptors that the program may close. The process is no part of the program's: it
- * shares neither memory nor descriptors with it, stands in a session of its own, and does not show
- * in wait(). It reads what was recorded to the end, however the program ends, kill -9 included.
+ * shares neither memory nor descriptors with it, stands in a process group of its own, and does not
+ * show in wait(). It reads what was recorded to the end, however the program ends, kill -9 included.
  */
 #ifndef GS_DRAIN_H
 #define GS_DRAIN_H

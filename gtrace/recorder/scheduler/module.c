@@ -43,6 +43,13 @@ static void end_use(void) {
     atomic_store(&in_use, 0);
 }
 
+/* Whether the drain is no more. It stays to be reaped by stop(). */
+static bool has_ended(pid_t drain) {
+    siginfo_t ended = {0};
+    return waitid(P_PID, (id_t)drain, &ended, WEXITED | WNOHANG | WNOWAIT | __WCLONE) == 0 &&
+           ended.si_pid == drain;
+}
+
 static bool is_own(void) {
     return recording.control && recording.pid == getpid();
 }
@@ -51,10 +58,8 @@ static bool is_own(void) {
 static bool wait_while(gs_control *control, pid_t drain, enum gs_state state, int seconds) {
     const struct timespec step = {0, 100000000};
     for (int turn = 0; turn < seconds * 10 && atomic_load(&control->state) == state; turn++) {
-        siginfo_t ended = {0};
         syscall(SYS_futex, &control->state, FUTEX_WAIT, state, &step, NULL, 0);
-        waitid(P_PID, (id_t)drain, &ended, WEXITED | WNOHANG | WNOWAIT | __WCLONE);
-        if (ended.si_pid == drain)
+        if (has_ended(drain))
             break;
     }
     return atomic_load(&control->state) != state;
@@ -214,7 +219,7 @@ static PyObject *status(PyObject *module, PyObject *ignored) {
     (void)module;
     (void)ignored;
     bool own = is_own();
-    bool ended = own && atomic_load(&recording.control->state) == GS_ENDED;
+    bool ended = own && has_ended(recording.drain);
     if (own)
         look();
     return Py_BuildValue("{s:O, s:i, s:K, s:K, s:K, s:I, s:I}",                             /**/

@@ -2,8 +2,10 @@
 #include "rings.h"
 
 #include <errno.h>
+#include <fcntl.h>
 #include <linux/perf_event.h>
 #include <signal.h>
+#include <stdlib.h>
 #include <string.h>
 #include <sys/ioctl.h>
 #include <sys/mman.h>
@@ -208,6 +210,31 @@ void gs_rings_drain(gs_rings *rings, gs_sink *sink) {
     for (size_t at = 0; at < rings->ring_count; at++)
         drain_ring(&rings->rings[at], sink);
     gs_sink_flush(sink);
+}
+
+static bool has_ring(const gs_rings *rings, int core) {
+    for (size_t at = 0; at < rings->ring_count; at++)
+        if (rings->rings[at].core == core)
+            return true;
+    return false;
+}
+
+uint32_t gs_rings_missing(const gs_rings *rings, const char *online) {
+    char text[4096];
+    int fd = open(online, O_RDONLY | O_CLOEXEC);
+    ssize_t bytes = fd < 0 ? -1 : read(fd, text, sizeof text - 1);
+    close(fd);
+    text[bytes < 0 ? 0 : bytes] = 0;
+    uint32_t missing = 0;
+    char *next = text;
+    while (*next >= '0' && *next <= '9') {
+        long first = strtol(next, &next, 10);
+        long last = *next == '-' ? strtol(next + 1, &next, 10) : first;
+        for (long core = first; core <= last; core++)
+            missing += !has_ring(rings, (int)core);
+        next += *next == ',';
+    }
+    return missing;
 }
 
 bool gs_rings_wait(gs_rings *rings, const sigset_t *unblocked, long milliseconds) {
