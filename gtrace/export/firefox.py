@@ -31,6 +31,8 @@ if TYPE_CHECKING:
     from gtrace.timeline import Timeline
 
     Ints = npt.NDArray[np.int64]
+    Columns = dict[str, tuple[Ints, Callable[[int], str]]]
+    """Values, and what makes one of them JSON."""
 
 _INTERVAL: Final = 1
 """The phase of a marker that has a beginning and an end."""
@@ -111,7 +113,9 @@ def _gil_tracks(timeline: Timeline, tables: Tables, styles: list[Style]) -> Iter
     free = len(styles)
     category = CATEGORIES.index(FREE)
     styles.append(Style(tables.path((FREE,), category), category, tables.string(FREE), ""))
-    for (pid, number), own in turns.groupby(["pid", "gil_number"], sort=True):
+    gils = sorted(set(zip(turns["pid"].tolist(), turns["gil_number"].tolist(), strict=True)))
+    for pid, number in gils:
+        own = turns[((turns["pid"] == pid) & (turns["gil_number"] == number)).to_numpy()]
         name = f"GIL of subinterpreter {number}" if number else "GIL"
         head = _head(timeline, pid, name) | {"tid": f"{name} of {pid}"}
         codes = _turn_styles(timeline, own, tables, styles)
@@ -168,12 +172,12 @@ def _write_track(file: IO[bytes], track: Track, styles: list[Style]) -> None:
     weights = np.stack([lengths - lengths // 2, lengths // 2], axis=1).ravel()
     marked = np.array([bool(style.data) for style in styles], dtype=bool)[codes]
     starts, ends, codes = starts[marked], ends[marked], codes[marked]
-    samples = {
+    samples: Columns = {
         "stack": (twice, [str(style.stack) for style in styles].__getitem__),
         "time": (times, _ms),
         "weight": (weights, _ms),
     }
-    markers = {
+    markers: Columns = {
         "data": (codes, [style.data for style in styles].__getitem__),
         "name": (codes, [str(style.name) for style in styles].__getitem__),
         "startTime": (starts, _ms),
@@ -189,8 +193,8 @@ def _write_track(file: IO[bytes], track: Track, styles: list[Style]) -> None:
     file.write(b"}")
 
 
-def _write_columns(file: IO[bytes], columns: dict[str, tuple[Ints, Callable[[int], str]]]) -> None:
-    """The columns of a table, each with what makes a value JSON, their length, and a closing brace."""
+def _write_columns(file: IO[bytes], columns: Columns) -> None:
+    """The columns of a table, their length, and a closing brace."""
     for name, (values, text) in columns.items():
         file.write(f'"{name}":'.encode("ascii"))
         write_array(file, (",".join(map(text, values[rows].tolist())) for rows in chunks(len(values))))

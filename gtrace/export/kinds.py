@@ -49,9 +49,9 @@ def kinds_of_intervals(timeline: Timeline) -> Kinds:
     _, first = np.unique(key, return_index=True)
     threads = zip(timeline.threads["name"], timeline.threads["tid"], strict=True)
     names = [f"{name} ({tid})" for name, tid in threads]
-    rows = intervals[list(COLUMNS)].iloc[first].astype(object).to_dict("records")
+    rows = zip(*(intervals[name].iloc[first].tolist() for name in COLUMNS), strict=True)
     found = tuple(
-        _kind(row, names[lane] if lane >= 0 else "")
+        _kind(dict(zip(COLUMNS, row, strict=True)), names[lane] if lane >= 0 else "")
         for row, lane in zip(rows, blockers[first].tolist(), strict=True)
     )
     return Kinds(key.astype(np.int64), found)
