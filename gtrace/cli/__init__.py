@@ -4,11 +4,11 @@ from __future__ import annotations
 
 import argparse
 import sys
-from typing import TYPE_CHECKING, Final
+from typing import TYPE_CHECKING, Final, NoReturn
 
 import gtrace
 from gtrace.cli import doctor, export, intervals, report, run, summary
-from gtrace.errors import GtraceError
+from gtrace.errors import GtraceError, UsageError
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -18,11 +18,16 @@ EXIT_FAILURE: Final = 2
 EXIT_INTERRUPTED: Final = 130
 
 
+class _Parser(argparse.ArgumentParser):
+    """Says in one line what is wrong, like every other error."""
+
+    def error(self, message: str) -> NoReturn:
+        raise UsageError(f"{message}: see `{self.prog} -h`")
+
+
 def build_parser() -> argparse.ArgumentParser:
     """The parser of all commands."""
-    parser = argparse.ArgumentParser(
-        prog="gtrace", description="Shows what the threads of a Python program really do."
-    )
+    parser = _Parser(prog="gtrace", description="Shows what the threads of a Python program really do.")
     parser.add_argument("--version", action="version", version=f"gtrace {gtrace.__version__}")
     commands = parser.add_subparsers(metavar="COMMAND", required=True)
     for command in COMMANDS:
@@ -32,14 +37,14 @@ def build_parser() -> argparse.ArgumentParser:
 
 def main(argv: Sequence[str] | None = None) -> int:
     """Runs one command and gives its exit code; errors a user can mend are one line on stderr."""
-    arguments = build_parser().parse_args(argv)
     try:
+        arguments = build_parser().parse_args(argv)
         code: int = arguments.run(arguments)
     except GtraceError as error:
-        print(f"gtrace: {_one_line(str(error))}", file=sys.stderr)  # noqa: T201
+        print(f"gtrace: {_one_line(str(error))}", file=sys.stderr)
         return EXIT_FAILURE
     except KeyboardInterrupt as interrupt:
-        print(f"gtrace: {_one_line(str(interrupt)) or 'interrupted'}", file=sys.stderr)  # noqa: T201
+        print(f"gtrace: {_one_line(str(interrupt)) or 'interrupted'}", file=sys.stderr)
         return EXIT_INTERRUPTED
     except BrokenPipeError:
         sys.stderr.close()

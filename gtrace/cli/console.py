@@ -61,7 +61,10 @@ def _thread_table(threads: list[dict[str, Any]]) -> Table:
     for thread in longest[:MOST_THREADS]:
         lived = sum(thread["states_s"].values())
         table.add_row(
-            Text(clean(thread["name"])), str(thread["tid"]), f"{lived:.3f} s", _states(thread["states_s"], lived)
+            Text(clean(thread["name"])),
+            str(thread["tid"]),
+            f"{lived:.3f} s",
+            _states(thread["states_s"], lived),
         )
     rest = len(threads) - MOST_THREADS
     if rest > 0:
@@ -71,7 +74,9 @@ def _thread_table(threads: list[dict[str, Any]]) -> Table:
 
 def _states(seconds: dict[str, float], lived: float) -> Text:
     shares = sorted(((s / lived if lived else 0.0, name) for name, s in seconds.items()), reverse=True)
-    words = [Text(f"{share:.0%} {name}", STYLES[State(name)]) for share, name in shares if share >= LEAST_SHARE]
+    words = [
+        Text(f"{share:.0%} {name}", STYLES[State(name)]) for share, name in shares if share >= LEAST_SHARE
+    ]
     return Text("  ").join(words)
 
 

@@ -22,6 +22,13 @@ def require_writable_folder(folder: Path) -> None:
         raise OutputError(f"cannot write to the folder: {folder}: Permission denied; name another one")
 
 
+def require_writable(file: Path) -> None:
+    """Raises OutputError where ``file`` cannot be written; makes its folder."""
+    require_writable_folder(file.absolute().parent)
+    if file.is_dir():
+        raise OutputError(f"cannot write: {file}: Is a directory; name another place")
+
+
 def write_whole(path: Path, write: Callable[[Path], None]) -> None:
     """Lets ``write`` make a file beside ``path`` and moves it there: never half a file under its name."""
     require_writable_folder(path.absolute().parent)

@@ -13,15 +13,16 @@ from time import monotonic_ns, time_ns
 from typing import TYPE_CHECKING, Any, Final
 
 import gtrace
-from gtrace.cli.files import require_writable_folder
+from gtrace.cli.files import require_writable, require_writable_folder
 from gtrace.errors import LaunchError, UsageError
-from gtrace.recorder.folder import create, write_meta
+from gtrace.recorder.folder import create, update_meta
 from gtrace.recorder.launch import LaunchOptions, Outcome, run_program
 
 if TYPE_CHECKING:
     from gtrace.recording import Recording
 
 REPORTS: Final = Path("reports")
+LEAST_BYTES: Final = 32 << 10
 FAILED: Final = "failed"
 """The file a recorder that could not start leaves in the recording; the program has not run then."""
 
@@ -59,13 +60,18 @@ def add_parser(commands: Any) -> None:
     parser.add_argument("--quiet", action="store_true", help="say nothing but errors")
     parser.add_argument("-m", dest="module", nargs=argparse.REMAINDER, help="run a module as a script")
     parser.add_argument("-c", dest="code", nargs=argparse.REMAINDER, help="run code given as text")
-    parser.add_argument("program", nargs=argparse.REMAINDER, metavar="SCRIPT", help="the script and its arguments")
+    parser.add_argument(
+        "program", nargs=argparse.REMAINDER, metavar="SCRIPT", help="the script and its arguments"
+    )
     parser.set_defaults(run=run)
 
 
 def _seconds(text: str) -> float:
-    value = float(text)
-    if not (math.isfinite(value) and value > 0):
+    try:
+        value = float(text)
+    except ValueError:
+        value = math.nan
+    if not 0 < value < math.inf:
         raise argparse.ArgumentTypeError(f"not a time in seconds: {text}")
     return value
 
@@ -74,7 +80,10 @@ def _bytes(text: str) -> int:
     found = re.fullmatch(r"(\d+)([KMGT]?)i?B?", text, re.IGNORECASE)
     if not found:
         raise argparse.ArgumentTypeError(f"not a size, such as 500M or 2G: {text}")
-    return int(found[1]) << (10 * " KMGT".index(found[2].upper() or " "))
+    size = int(found[1]) << (10 * " KMGT".index(found[2].upper() or " "))
+    if size < LEAST_BYTES:
+        raise argparse.ArgumentTypeError(f"too small, the least is {LEAST_BYTES >> 10}K: {text}")
+    return size
 
 
 def run(arguments: argparse.Namespace) -> int:
@@ -82,7 +91,7 @@ def run(arguments: argparse.Namespace) -> int:
     program = _program(arguments)
     page = None if arguments.no_report else arguments.report or REPORTS / f"{program.name}.html"
     path = arguments.output or (page or REPORTS / program.name).with_suffix(".gtrace")
-    _check_places(page, path)
+    _check_places(page, path, arguments.json)
     outcome = _record(program, path, arguments)
     # only now: importing pandas beside the program would take a core from it
     from gtrace.cli.finish import Wishes, finish
@@ -105,7 +114,9 @@ def _program(arguments: argparse.Namespace) -> Program:
     if script == "-":
         return Program(tuple(arguments.program), "stdin")
     if script.startswith("-"):
-        raise UsageError(f"no such option: {script}: options of gtrace come before the script, see gtrace run -h")
+        raise UsageError(
+            f"no such option: {script}: options of gtrace come before the script, see gtrace run -h"
+        )
     if not os.path.exists(script):
         raise UsageError(f"no such script: {script}: check the path")
     if os.path.isfile(script) and not os.access(script, os.R_OK):
@@ -117,10 +128,16 @@ def _file_name(name: str) -> str:
     return re.sub(r"[^\w.-]", "_", name) or "program"
 
 
-def _check_places(page: Path | None, path: Path) -> None:
+def _check_places(page: Path | None, path: Path, json: str | None) -> None:
     """Before the program runs: what cannot be written afterwards would be lost."""
+    try:
+        os.getcwd()
+    except OSError as error:
+        raise LaunchError(f"no current folder: {error.strerror}: change to one that exists") from error
     if page is not None:
-        require_writable_folder(page.parent)
+        require_writable(page)
+    if json not in (None, "-"):
+        require_writable(Path(json))
     require_writable_folder(path.absolute().parent)
 
 
@@ -144,7 +161,7 @@ def _record(program: Program, path: Path, arguments: argparse.Namespace) -> Outc
         "signal": outcome.signal,
         "ended": {"monotonic_ns": outcome.ended_ns, "wall_ns": time_ns()},
     }
-    write_meta(path, meta)
+    update_meta(path, meta)
     return outcome
 
 

@@ -29,7 +29,7 @@ def run(arguments: argparse.Namespace) -> int:
 
     summary = summarize(build_timeline(load(arguments.recording)))
     if arguments.json:
-        print(json.dumps(summary, indent=1))  # noqa: T201
+        print(json.dumps(summary, indent=1))
     else:
         show_summary(summary, Console())
     return 0

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import re
 from dataclasses import dataclass, field
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Final
 
 import msgspec
 
@@ -51,20 +51,56 @@ class Registry:
     damaged: int = 0
 
 
+NUMBER: Final = (int,)
+TEXT: Final = (str,)
+FIELDS: Final[dict[str, dict[str, tuple[type, ...]]]] = {
+    "process": {"time": NUMBER, "pid": NUMBER},
+    "start": {"time": NUMBER, "key": NUMBER, "parent": NUMBER, "target": TEXT, "created": TEXT},
+    "begin": {
+        "time": NUMBER,
+        "key": NUMBER,
+        "tid": NUMBER,
+        "ident": NUMBER,
+        "name": TEXT,
+        "daemon": (bool,),
+    },
+    "name": {"time": NUMBER, "key": NUMBER, "name": TEXT},
+    "end": {"time": NUMBER, "key": NUMBER},
+    "join": {"time": NUMBER, "end": NUMBER, "tid": NUMBER, "key": NUMBER},
+    "profiler_replaced": {"tid": NUMBER},
+    "note": {"text": TEXT},
+    "stop": {"time": NUMBER},
+}
+"""What each event must have; one that has not is damaged, one of another name is of a later version."""
+
+
 def read_registry(path: Path) -> Registry:
     """Reads a journal, also one whose process died in the middle of a line."""
     registry = Registry()
     threads: dict[int, ThreadRecord] = {}
     decode = msgspec.json.Decoder(dict[str, Any]).decode
-    for line in path.read_bytes().replace(b"\0", b"").splitlines():
+    for line in path.read_bytes().replace(b"\0", b"").split(b"\n"):
+        if not line:
+            continue
         try:
             record = decode(_readable(line))
+        except (msgspec.DecodeError, UnicodeDecodeError):
+            registry.damaged += 1
+            continue
+        if _is_whole(record):
             _take(registry, threads, record)
-        except (msgspec.DecodeError, KeyError, TypeError):
+        else:
             registry.damaged += 1
     # a thread that was asked for and never began has no native id, and is no thread
     registry.threads = [t for t in threads.values() if t.begin_ns is not None]
     return registry
+
+
+def _is_whole(record: dict[str, Any]) -> bool:
+    event = record.get("event")
+    if not isinstance(event, str):
+        return False
+    return all(type(record.get(name)) in types for name, types in FIELDS.get(event, {}).items())
 
 
 def _readable(line: bytes) -> bytes:
@@ -83,16 +119,19 @@ def _take(registry: Registry, threads: dict[int, ThreadRecord], record: dict[str
     elif event == "stop":
         registry.stop = record
     elif event == "note":
-        registry.notes.append(str(record["text"]))
+        registry.notes.append(record["text"])
     elif event == "join":
         registry.joins.append(record)
-    elif event in ("start", "begin", "name", "end"):
-        thread = threads.setdefault(record["key"], ThreadRecord(record["key"]))
-        _take_thread(thread, event, record)
     elif event == "profiler_replaced":
-        for thread in threads.values():
-            if thread.tid == record["tid"] and thread.end_ns is None:
-                thread.profiler_replaced = True
+        _take_replaced(threads, record["tid"])
+    elif event in FIELDS:
+        _take_thread(threads.setdefault(record["key"], ThreadRecord(record["key"])), event, record)
+
+
+def _take_replaced(threads: dict[int, ThreadRecord], tid: int) -> None:
+    for thread in threads.values():
+        if thread.tid == tid and thread.end_ns is None:
+            thread.profiler_replaced = True
 
 
 def _take_thread(thread: ThreadRecord, event: str, record: dict[str, Any]) -> None:
@@ -100,10 +139,10 @@ def _take_thread(thread: ThreadRecord, event: str, record: dict[str, Any]) -> No
         thread.parent, thread.target, thread.created = record["parent"], record["target"], record["created"]
     elif event == "begin":
         thread.tid, thread.ident, thread.daemon = record["tid"], record["ident"], record["daemon"]
-        thread.names.append(str(record["name"]))
+        thread.names.append(record["name"])
         thread.begin_ns = record["time"]
     elif event == "name":
-        thread.names.append(str(record["name"]))
+        thread.names.append(record["name"])
     else:
         thread.end_ns = record["time"]
         thread.profiler_replaced = record.get("note") is not None

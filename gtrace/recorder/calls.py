@@ -87,8 +87,10 @@ def _stand_ins() -> dict[str, types.ModuleType | None]:
 
 
 def _load_extension() -> tuple[types.ModuleType, str]:
-    """viztracer's extension, with the stand-ins in place, and viztracer's version; nothing is left in
-    ``sys.modules``."""
+    """Loads viztracer's extension among the stand-ins; gives it and its version.
+
+    Nothing is left in ``sys.modules``: a program that imports viztracer gets it as ever.
+    """
     package = find_spec("viztracer")
     if package is None or not package.submodule_search_locations or package.origin is None:
         raise ModuleNotFoundError("No module named 'viztracer'", name="viztracer")

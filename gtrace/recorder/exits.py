@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-import _signal
+import _signal  # type: ignore[import-not-found]
 import _thread
 import os
 import posix
@@ -30,7 +30,9 @@ def install(
         _replace(name, _saves_what_it_replaces(save_before_exec), resume)
     for number in TERMINATIONS:
         if _signal.getsignal(number) == _signal.SIG_DFL:
-            _signal.signal(number, _SavingDeath(save))
+            handler = _SavingDeath(_signal.SIG_DFL)
+            handler.save = save
+            _signal.signal(number, handler)
 
 
 class _SavingDeath(int):
@@ -39,11 +41,6 @@ class _SavingDeath(int):
     It is the number of ``SIG_DFL``, and ``signal.getsignal`` says just that: to the program the
     signal does what it does by default.
     """
-
-    def __new__(cls, save: Callable[[], None]) -> _SavingDeath:
-        handler = super().__new__(cls, _signal.SIG_DFL)
-        handler.save = save
-        return handler
 
     save: Callable[[], None]
 
@@ -85,7 +82,9 @@ def _saves_what_it_ends(save: Callable[[], None]) -> Callable[..., None]:
 def _saves_what_it_replaces(save: Callable[[], None]) -> Callable[..., None]:
     def before(path: Any = None, *_rest: object, **_options: object) -> None:
         # a search along PATH tries many files that are not there
-        if isinstance(path, int) or (isinstance(path, (str, bytes, os.PathLike)) and os.access(path, os.X_OK)):
+        if isinstance(path, int) or (
+            isinstance(path, (str, bytes, os.PathLike)) and os.access(path, os.X_OK)
+        ):
             save()
 
     return before

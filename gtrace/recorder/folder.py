@@ -42,6 +42,16 @@ def _remove_old(path: Path) -> None:
     path.rmdir()
 
 
+def update_meta(path: Path, meta: dict[str, Any]) -> None:
+    """Writes what is known after the program's end; raises OutputError."""
+    try:
+        write_meta(path, meta)
+    except OSError as error:
+        raise OutputError(
+            f"cannot finish the recording: {path}: {error.strerror}; mend that, then `gtrace report` shows it"
+        ) from error
+
+
 def write_meta(path: Path, meta: dict[str, Any]) -> None:
     """Replaces ``meta.json`` in one step, so that no reader ever sees half of it."""
     part = path / (META + ".part")

@@ -8,9 +8,13 @@ numbers, and its code object is replaced in place.
 from __future__ import annotations
 
 import ast
+import functools
 import types
-from collections.abc import Callable
-from typing import Any, Final
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from collections.abc import Callable
+    from typing import Any, Final
 
 _TOKEN: Final = "__gtrace_token__"
 
@@ -26,10 +30,10 @@ def around(
     block = _source(function.__code__)
     if block is None or function.__code__.co_freevars:
         return False
-    if _traits(_compile(_parse(block, owner), function)) != _traits(function.__code__):
+    tree = _parse(block, owner)
+    if _traits(_compile(tree, function)) != _traits(function.__code__):
         return False
     names = f"__gtrace_before_{function.__name__}__", f"__gtrace_after_{function.__name__}__"
-    tree = _parse(block, owner)
     _add_calls(_definition(tree), names)
     function.__globals__[names[0]], function.__globals__[names[1]] = before, after
     function.__code__ = _compile(tree, function)
@@ -44,11 +48,7 @@ def _traits(code: types.CodeType) -> tuple[object, ...]:
 
 def _source(code: types.CodeType) -> list[str] | None:
     """The lines of a method, decorators included, as they stand in the file."""
-    try:
-        with open(code.co_filename, encoding="utf-8") as file:
-            lines = file.read().splitlines(keepends=True)
-    except (OSError, UnicodeDecodeError):
-        return None
+    lines = _lines(code.co_filename)
     first = code.co_firstlineno - 1
     if not 0 <= first < len(lines):
         return None
@@ -61,6 +61,16 @@ def _source(code: types.CodeType) -> list[str] | None:
             break
         block.append(line)
     return ["\n"] * (first - 1) + block
+
+
+@functools.cache
+def _lines(path: str) -> list[str]:
+    """Of a source file; none where it cannot be read."""
+    try:
+        with open(path, encoding="utf-8") as file:
+            return file.read().splitlines(keepends=True)
+    except (OSError, UnicodeDecodeError):
+        return []
 
 
 def _has_def(block: list[str]) -> bool:
@@ -86,7 +96,7 @@ def _compile(tree: ast.Module, function: types.FunctionType) -> types.CodeType:
 
 
 def _add_calls(definition: ast.FunctionDef, names: tuple[str, str]) -> None:
-    has_doc = ast.get_docstring(definition) is not None
+    has_doc = ast.get_docstring(definition, clean=False) is not None
     doc, body = definition.body[:has_doc], definition.body[has_doc:]
     arguments = ", ".join(a.arg for a in definition.args.args)
     added = ast.parse(

@@ -4,11 +4,18 @@
 itself, so that ``__main__``, arguments, tracebacks and exit status are its own, not ours.
 """
 
+from __future__ import annotations
+
 import os
 import sys
 
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from types import ModuleType
+    from typing import Any
 
-def _forget_ourselves(launch):
+
+def _forget_ourselves(launch: dict[str, Any]) -> None:
     """Makes the environment and the path what they were before gtrace."""
     here = os.path.dirname(os.path.abspath(__file__))
     sys.path[:] = [p for p in sys.path if os.path.abspath(p) != here]
@@ -18,12 +25,12 @@ def _forget_ourselves(launch):
         os.environ["PYTHONPATH"] = launch["pythonpath"]
 
 
-def _run_shadowed_sitecustomize():
+def _run_shadowed_sitecustomize() -> None:
     """Runs the sitecustomize that this one hides, if the interpreter has one."""
     from importlib.machinery import PathFinder
     from importlib.util import module_from_spec
 
-    ours = sys.modules.pop("sitecustomize", None)
+    ours = sys.modules.pop("sitecustomize")
     spec = PathFinder.find_spec("sitecustomize", sys.path)
     if spec is None or spec.loader is None:
         # the import system wants to find something under the name it is importing
@@ -34,7 +41,7 @@ def _run_shadowed_sitecustomize():
     spec.loader.exec_module(module)
 
 
-def _import_recorder(root, version):
+def _import_recorder(root: str, version: str) -> ModuleType:
     """Imports the recorder: this interpreter's own gtrace, else the pure Python part of the launching one.
 
     Only the interpreter's own has an agent built for it; one of another version would write
@@ -53,6 +60,8 @@ def _import_recorder(root, version):
     spec = spec_from_file_location(
         "gtrace", os.path.join(package, "__init__.py"), submodule_search_locations=[package]
     )
+    assert spec is not None
+    assert spec.loader is not None
     sys.modules["gtrace"] = module_from_spec(spec)
     spec.loader.exec_module(sys.modules["gtrace"])
     from gtrace.recorder import session
@@ -60,7 +69,7 @@ def _import_recorder(root, version):
     return session
 
 
-def _hide(loaded_before):
+def _hide(loaded_before: set[str]) -> None:
     """Lets the program import for itself what is ours, and what its own folder has under a name we took."""
     from importlib.machinery import PathFinder
 
@@ -77,7 +86,7 @@ def _hide(loaded_before):
         del sys.modules[name]
 
 
-def _program_folder():
+def _program_folder() -> str | None:
     """What the interpreter is about to put first on ``sys.path``; None where that is nothing."""
     if getattr(sys.flags, "safe_path", False) or len(sys.orig_argv) < 2:  # noqa: PLR2004
         return None
@@ -87,7 +96,7 @@ def _program_folder():
     return script if os.path.isdir(script) else os.path.dirname(os.path.realpath(script))
 
 
-def _start():
+def _start() -> None:
     text = os.environ.pop("GTRACE_LAUNCH", None)
     if text is None:
         return
