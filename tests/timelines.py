@@ -132,6 +132,7 @@ def _threads(names: list[str], spans: pd.DataFrame, duration: int) -> pd.DataFra
         "ended": ends < duration,
         "gil_acquisitions": np.full(count, -1),
         "gil_forced_releases": np.full(count, -1),
+        "kind": "python",
     })  # fmt: skip
 
 

@@ -101,7 +101,7 @@ def find_facts(timeline: Timeline) -> Facts:
     undecided = _is(intervals, State.UNKNOWN) & (intervals["reason"] == UNPROVEN).to_numpy()
     by_reason = ["reason", "caller"]
     return Facts(
-        threads=len(timeline.threads),
+        threads=int((timeline.threads["kind"] == "python").sum()),
         wall=run.duration / NS_PER_S,
         cores=run.cores,
         switch_interval=run.switch_interval_s,

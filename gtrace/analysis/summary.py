@@ -112,6 +112,7 @@ def _threads(timeline: Timeline, states: pd.DataFrame) -> list[dict[str, Any]]:
             "tid": int(thread["tid"]),
             "ident": int(thread["ident"]),
             "name": thread["name"],
+            "kind": thread["kind"],
             "daemon": bool(thread["daemon"]),
             "parent_tid": int(thread["parent_tid"]),
             "target": thread["target"],

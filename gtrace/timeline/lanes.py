@@ -61,7 +61,7 @@ class Lanes:
                 "pid": np.full(len(records), self.pid, dtype=np.int64),
                 "tid": np.array([r.tid for r in records], dtype=np.int64),
                 "ident": np.array([r.ident for r in records], dtype=np.int64),
-                "name": [r.name or f"thread {r.tid}" for r in records],
+                "name": [r.name or f"{'native ' if r.key == NATIVE else ''}thread {r.tid}" for r in records],
                 "kind": ["native" if r.key == NATIVE else "python" for r in records],
                 "daemon": np.array([r.daemon for r in records], dtype=bool),
                 "parent_tid": np.array([r.parent for r in records], dtype=np.int64),
