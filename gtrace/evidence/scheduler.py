@@ -268,7 +268,8 @@ def on_core(evidence: SchedulerEvents) -> pd.DataFrame:
     time, tid = rows["time_ns"].to_numpy(), rows["tid"].to_numpy()
     kind, core = rows["kind"].to_numpy(), rows["core"].to_numpy()
     new_thread = np.append(True, tid[1:] != tid[:-1])[: len(rows)]
-    since_start = np.flatnonzero(new_thread & (_ENDED_BY[kind] >= 0))
+    all_known_until = int(evidence.losses["start_ns"].min()) if len(evidence.losses) else evidence.end_ns
+    since_start = np.flatnonzero(new_thread & (_ENDED_BY[kind] >= 0) & (time <= all_known_until))
     begin = np.flatnonzero(kind == SwitchKind.IN)
     after = np.minimum(begin + 1, max(len(rows) - 1, 0))
     followed = (after > begin) & ~new_thread[after]

@@ -43,7 +43,7 @@ def start(path: str, *, max_bytes: int) -> str:
     included. A child of ``os.fork`` is followed into the same file, also where it outlives this process
     (see ``status``), and need not do anything; it may still start a recording of its own.
     """
-    scheduler = _load()
+    scheduler = load()
     cores = _online_cores()
     try:
         scheduler.start(os.path.abspath(path), max_bytes, _ring_bytes(len(cores)), cores, _threads())
@@ -55,7 +55,7 @@ def start(path: str, *, max_bytes: int) -> str:
 def stop() -> None:
     """End the recording; its file is complete then. Does nothing where there is none or in a forked child."""
     try:
-        _load().stop()
+        load().stop()
     except SchedulerUnavailable:
         return
 
@@ -67,7 +67,7 @@ def status() -> dict[str, Any]:
     else 0), ``records`` (of 16 bytes) and ``lost``, ``full_at_ns`` (CLOCK_MONOTONIC, 0 where not full),
     ``cores`` observed and ``ring_bytes`` of each.
     """
-    result: dict[str, Any] = _load().status()
+    result: dict[str, Any] = load().status()
     return result
 
 
@@ -157,7 +157,8 @@ def _reason_of_refusal(why: str) -> str:
 
 
 @cache
-def _load() -> Any:
+def load() -> Any:
+    """The extension; raises SchedulerUnavailable where there is none."""
     if not sys.platform.startswith("linux"):
         raise SchedulerUnavailable(f"switches of threads are recorded on Linux, not on {sys.platform}")
     try:

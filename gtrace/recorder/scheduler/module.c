@@ -232,9 +232,19 @@ static PyObject *status(PyObject *module, PyObject *ignored) {
                          "ring_bytes", (unsigned int)last_header.ring_bytes);
 }
 
+static PyObject *warm_up(PyObject *module, PyObject *ignored) {
+    (void)module;
+    (void)ignored;
+    Py_BEGIN_ALLOW_THREADS;
+    gs_rings_warm_up();
+    Py_END_ALLOW_THREADS;
+    Py_RETURN_NONE;
+}
+
 static PyMethodDef methods[] = {
     {"start", start, METH_VARARGS, "start(path, max_bytes, ring_bytes, cores, tids) -> None"},
     {"stop", stop, METH_NOARGS, "stop() -> None"},
+    {"warm_up", warm_up, METH_NOARGS, "warm_up() -> None"},
     {"status", status, METH_NOARGS, "status() -> dict"},
     {NULL, NULL, 0, NULL},
 };

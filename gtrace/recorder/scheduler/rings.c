@@ -75,6 +75,12 @@ static int open_event(pid_t tid, int core, size_t ring_bytes) {
     return (int)syscall(SYS_perf_event_open, &attr, tid, core, -1, PERF_FLAG_FD_CLOEXEC);
 }
 
+void gs_rings_warm_up(void) {
+    int fd = open_event(0, -1, LEAST_RING_BYTES);
+    if (fd >= 0)
+        close(fd);
+}
+
 static int map_ring(gs_ring *ring, int fd, int core, size_t bytes) {
     size_t page = (size_t)sysconf(_SC_PAGESIZE);
     void *pages = mmap(NULL, page + bytes, PROT_READ | PROT_WRITE, MAP_SHARED, fd, 0);

@@ -39,6 +39,9 @@ enum gs_step { GS_STEP_PROCESS = 1, GS_STEP_OPEN = 2, GS_STEP_MAP = 3, GS_STEP_F
  * the step that failed, and errno. */
 int gs_rings_open(gs_rings *rings, const gs_scope *scope, size_t ring_bytes);
 
+/* Has the kernel watch switches for a second from now on, if it does not yet. */
+void gs_rings_warm_up(void);
+
 /* Moves what is in the rings to the sink. */
 void gs_rings_drain(gs_rings *rings, gs_sink *sink);
 

@@ -1,4 +1,4 @@
-"""Waits, outside the traced process, until a recording that nobody stopped is complete."""
+"""What whoever starts the traced process does for its scheduler evidence, before and after."""
 
 from __future__ import annotations
 
@@ -10,10 +10,22 @@ import time
 from contextlib import suppress
 from typing import Final
 
+from gtrace.recorder import scheduler
+
 DRAIN_PID: Final = struct.Struct("<24xI")
 """Where the header, specified in ``record.h``, has the process that writes the file."""
 LAST_S: Final = 2.0
 POLL_S: Final = 0.0005
+
+
+def warm_up() -> None:
+    """Have the kernel ready when the traced process asks for its switches; does nothing where it refuses.
+
+    The first to ask in a second waits 15 ms, and on a busy machine much longer, until all cores have taken
+    notice. To be called right behind the start of the process, whose interpreter needs that long to begin.
+    """
+    with suppress(scheduler.SchedulerUnavailable):
+        scheduler.load().warm_up()
 
 
 def settle(path: str, *, timeout_s: float) -> bool:
