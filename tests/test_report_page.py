@@ -146,6 +146,12 @@ def test_no_name_is_declared_twice_in_the_script():
             names[name] = script
 
 
+def test_the_script_numbers_states_as_the_model_does():
+    for name, state in (("GIL_WAIT", State.GIL_WAIT), ("STALLED", State.STALLED)):
+        assert f"export const {name} = {list(State).index(state)};" in asset("aggregate.js")
+    assert f"export const STATES = {len(State)};" in asset("aggregate.js")
+
+
 def test_every_module_comes_after_those_it_imports():
     for place, script in enumerate(SCRIPTS):
         for needed in re.findall(r"^import [^;]*from '\./(\w+\.js)';", asset(script), re.MULTILINE):

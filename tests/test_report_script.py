@@ -99,6 +99,18 @@ def test_the_cells_of_a_lane_add_up_to_its_totals(modules, known):
         assert (cells.sum(axis=2) <= (end - start) / CELLS + 1e-3).all()
 
 
+def test_a_folded_pool_shows_the_sum_of_its_lanes(modules):
+    ranges = ranges_of(KNOWN[0])
+    for answer in ask(modules, KNOWN[0], ranges):
+        assert np.allclose(np.array(answer["cells"]).sum(axis=0), answer["pool"], atol=1)
+    (answer,) = ask(modules, KNOWN[1], ranges_of(KNOWN[1])[:1])
+    each, pool = np.array(answer["cells"]).sum(axis=0), np.array(answer["pool"])
+    whole = CELLS // 4 * 4  # many lanes are summed four cells at a time
+    assert np.allclose(
+        each[:whole].reshape(-1, 4, 10).sum(axis=1), pool[:whole].reshape(-1, 4, 10).sum(axis=1), atol=4
+    )
+
+
 def test_waits_of_a_range_are_those_of_the_table(modules):
     known = KNOWN[0]
     ranges = ranges_of(known)

@@ -1,6 +1,7 @@
 // While threads waited for the GIL, who held it and in which function. Pure functions.
 
 import { WAITS, firstAfter, lowerBound } from './gil.js';
+import { poolName } from './groups.js';
 import { intervalAt } from './store.js';
 
 /** Overlaps of one wait with one hold that are looked at one by one; above it threads are counted in groups. */
@@ -79,9 +80,9 @@ function blameEach(store, held, waits, names) {
   return [...found.values()];
 }
 
-/** Threads by the name of their pool: digits at the end of a word stand for any. @param {string[]} names @returns {string[]} */
+/** Threads by the name of their pool. @param {string[]} names @returns {string[]} */
 export function groupNames(names) {
-  const groups = names.map((name) => name.replace(/\d+/g, '*'));
+  const groups = names.map(poolName);
   return new Set(groups).size <= GROUPS ? groups : groups.map(() => 'any thread');
 }
 

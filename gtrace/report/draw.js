@@ -1,7 +1,8 @@
 // Lanes on a canvas: single intervals where there is room for them, shares of states where there is not.
 
-import { STATES, SUMS, laneCells } from './aggregate.js';
+import { GIL_WAIT, STATES, SUMS, laneCells } from './aggregate.js';
 import { shortFunction } from './format.js';
+import { poolCells } from './groups.js';
 import { intervalAt } from './store.js';
 
 /** Intervals per pixel above which a lane is drawn as shares. */
@@ -86,8 +87,9 @@ function evidenceOf(cells, base, cellNs) {
   return cells[base + STATES] + cells[base + STATES + 1] > cellNs / 2 ? 1 : 0;
 }
 
-/** Whether a lane has room for its single intervals. @param {import('./store.js').Store} store @param {number} lane @param {import('./view.js').Range} view @param {number} width px @returns {boolean} */
+/** Whether a lane has room for its single intervals; a pool (-1) never has. @param {import('./store.js').Store} store @param {number} lane @param {import('./view.js').Range} view @param {number} width px @returns {boolean} */
 export function hasRoom(store, lane, view, width) {
+  if (lane < 0) return false;
   return intervalAt(store, lane, view.to) - intervalAt(store, lane, view.from) <= width * DENSE;
 }
 
@@ -122,7 +124,8 @@ export function drawIntervals(context, box, scene, lane) {
 
 /** What a waiting thread waits for, else the function it is in. @param {import('./store.js').Store} store @param {number} kind @returns {string} */
 export function labelOf(store, kind) {
-  return store.reasons[store.kinds.reason[kind]] || store.functions[store.kinds.fn[kind]];
+  const reason = store.kinds.state[kind] === GIL_WAIT ? '' : store.reasons[store.kinds.reason[kind]];
+  return reason || store.functions[store.kinds.fn[kind]];
 }
 
 function drawLabel(context, box, place, name) {
@@ -154,16 +157,16 @@ export function stripePatterns(context, paint) {
 
 /**
  * Every lane in sight, on a canvas made ready.
- * @param {HTMLCanvasElement} canvas @param {object} scene `store sums view hidden paint striped patterns`, `rows` ({lane, top} in px) and `row` ({height, bar}) @param {{width: number}} size
+ * @param {HTMLCanvasElement} canvas @param {object} scene `store sums view hidden paint striped patterns`, `rows` ({lane, pool, top} in px) and `row` ({height, bar}) @param {{width: number}} size
  */
 export function drawLanes(canvas, scene, size) {
   const context = canvas.getContext('2d');
   const inset = Math.floor((scene.row.height - scene.row.bar) / 2);
   const dense = scene.rows.filter((row) => !hasRoom(scene.store, row.lane, scene.view, size.width));
   drawDense(context, scene, { ...size, inset }, dense);
-  const isDense = new Set(dense.map((row) => row.lane));
+  const isDense = new Set(dense);
   for (const row of scene.rows) {
-    if (!isDense.has(row.lane)) drawIntervals(context, { top: row.top + inset, height: scene.row.bar, width: size.width }, scene, row.lane);
+    if (!isDense.has(row)) drawIntervals(context, { top: row.top + inset, height: scene.row.bar, width: size.width }, scene, row.lane);
   }
 }
 
@@ -175,8 +178,11 @@ function drawDense(context, scene, size, rows) {
   const cells = new Float64Array(width * SUMS);
   const cellNs = (scene.view.to - scene.view.from) / width;
   rows.forEach((row, i) => {
-    laneCells(scene.store, scene.sums, row.lane, { ...scene.view, cells: width }, cells);
-    paintCells(pixels, { width, height: scene.row.bar, top: i * scene.row.bar }, cells, { ...scene, cellNs });
+    const grid = { ...scene.view, cells: width };
+    if (row.pool) poolCells(scene.store, scene.sums, row.pool.lanes, grid, cells);
+    else laneCells(scene.store, scene.sums, row.lane, grid, cells);
+    const style = { ...scene, cellNs: cellNs * (row.pool?.lanes.length ?? 1) };
+    paintCells(pixels, { width, height: scene.row.bar, top: i * scene.row.bar }, cells, style);
   });
   const sheet = scene.sheet;
   sheet.width = width;

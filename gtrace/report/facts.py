@@ -173,7 +173,7 @@ def _gil_numbers(timeline: Timeline, gil: dict[str, Any]) -> list[Number]:
             waited,
             lambda s: (
                 percent(s / lifetime if lifetime else 0.0),
-                f"of all threads’ time, {seconds(s)}{least}",
+                f"{seconds(s)}, all threads{least}",
             ),
         ),
         _number("handoffs", changes, lambda n: (f"{n / wall if wall else 0:,.0f}/s", f"{n:,} in all")),

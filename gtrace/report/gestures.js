@@ -73,7 +73,7 @@ function drop(self, at) {
   if (held.range) select(self, held.range);
   else if (!held.far) {
     const found = under(self, at.x, at.y);
-    if (found) pin(self, found.lane, found.interval); else unpin(self);
+    if (found?.lane >= 0) pin(self, found.lane, found.interval); else unpin(self);
   }
 }
 

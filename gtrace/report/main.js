@@ -1,11 +1,12 @@
 // Wires the page: data, timeline, charts, tables, legend, theme and address.
 
-import { SUMS, buildSums, kindTotals, laneTotals } from './aggregate.js';
+import { GIL_WAIT, SUMS, buildSums, kindTotals, laneTotals } from './aggregate.js';
 import { SLICES, holdFigure, slicesOf, stateFigure, sumStates, utilisationFigure } from './charts.js';
 import { formatCount, formatDuration, formatInstant, formatPercent, significant } from './format.js';
 import { blameWithin } from './blame.js';
 import { connectGestures, toggleHelp } from './gestures.js';
 import { heldIntervals, holdsWithin } from './gil.js';
+import { poolsOf } from './groups.js';
 import { decodeStore, fromBase64, inflate, intervalAt } from './store.js';
 import { blameRows, holdRows, lockRows, longestOf, threadRows, waitRows } from './tables.js';
 import { createTable, make, setRows } from './tableview.js';
@@ -13,7 +14,6 @@ import { arrange, createTimeline, pin, redraw, select, show, showAll, showChosen
 import { formatHash, parseHash } from './view.js';
 
 const LONGEST_HOLDS = 50;
-const GIL_WAIT = 2;
 const byId = (id) => document.getElementById(id);
 
 /** The colours the style sheet has in use. */
@@ -188,7 +188,7 @@ function writeNumbers(page, range) {
   const values = { wall: [formatDuration(wall), 'selected'], cores: [significant((all[0] + all[1]) / wall), `of ${page.world.config.cores}, on average`] };
   if (page.holds) {
     values.held = [formatPercent(page.holds.held / wall), 'of the selected time'];
-    values.wait = [formatPercent(all[2] / (sumStates(all) || 1)), `of all threads’ time, ${formatDuration(all[2])}`];
+    values.wait = [formatPercent(all[GIL_WAIT] / (sumStates(all) || 1)), `${formatDuration(all[GIL_WAIT])}, all threads`];
     values.handoffs = [`${formatCount(page.holds.handoffs / (wall / 1e9))}/s`, `${formatCount(page.holds.handoffs)} in the selection`];
     const longest = page.holds.longest[0];
     if (longest) values.hold = [formatDuration(longest.ns), page.world.config.threads[longest.lane].name];
@@ -292,6 +292,13 @@ function connectControls(page) {
   on('help-button', () => toggleHelp(timeline));
   on('range-fit', () => showChosen(timeline));
   on('range-clear', () => select(timeline, null));
+  const fold = byId('fold');
+  fold.hidden = !poolsOf(timeline.shown, timeline.names).some((pool) => pool.lanes.length > 2);
+  fold.addEventListener('click', () => {
+    timeline.fold = !timeline.fold;
+    fold.setAttribute('aria-pressed', String(timeline.fold));
+    arrange(timeline);
+  });
   byId('lane-sort').addEventListener('change', (event) => {
     timeline.sort = event.target.value;
     arrange(timeline);

@@ -24,8 +24,8 @@ if TYPE_CHECKING:
     from gtrace.timeline.timeline import Timeline
 
 SCRIPTS: Final = (
-    "format.js", "store.js", "aggregate.js", "gil.js", "blame.js", "view.js", "tables.js", "charts.js",
-    "draw.js", "strips.js", "tooltip.js", "timeline.js", "gestures.js", "tableview.js", "main.js",
+    "format.js", "store.js", "aggregate.js", "gil.js", "groups.js", "blame.js", "view.js", "tables.js",
+    "charts.js", "draw.js", "strips.js", "tooltip.js", "lanes.js", "timeline.js", "gestures.js", "tableview.js", "main.js",
 )  # fmt: skip
 """The page's modules, each after those it imports."""
 

@@ -1,8 +1,6 @@
 // Rows of the page's tables for a range of time, and their order. Pure functions.
 
-import { STATES } from './aggregate.js';
-
-const STALLED = 7;
+import { STALLED, STATES } from './aggregate.js';
 
 /**
  * @typedef {object} Column

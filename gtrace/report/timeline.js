@@ -1,34 +1,14 @@
 // The timeline a reader moves through: owns the view, the selection and the pin; tells others by callbacks.
 
-import { laneTotals } from './aggregate.js';
-import { slicesOf, sumStates } from './charts.js';
+import { STATES, SUMS, laneTotals } from './aggregate.js';
+import { slicesOf } from './charts.js';
 import { drawLanes, hasRoom, paintOf, stripePatterns } from './draw.js';
 import { axisTicks, elide, formatCount, formatDuration } from './format.js';
+import { arrangeRows, rowFor } from './lanes.js';
 import { intervalAt, laneEnd, laneStart } from './store.js';
 import { coresInUse, drawAxis, drawCores, drawGil, drawOverview, prepare } from './strips.js';
 import { cellWords, intervalWords, showWords } from './tooltip.js';
 import { clampView, panBy, sameRange, withMargin, zoomAt } from './view.js';
-
-/** The height of a lane and of the bar in it, px. @param {number} lanes @returns {{height: number, bar: number}} */
-export function rowFor(lanes) {
-  if (lanes <= 12) return { height: 32, bar: 22 };
-  if (lanes <= 60) return { height: 24, bar: 16 };
-  return { height: 18, bar: 12 };
-}
-
-/** The lanes in the order a reader asked for. @param {string} by @param {object[]} threads @param {Float64Array[]} totals of the whole run @param {string[]} states @returns {number[]} */
-export function laneOrder(by, threads, totals, states) {
-  const lanes = threads.map((_, lane) => lane);
-  const most = (value) => lanes.sort((a, b) => value(totals[b]) - value(totals[a]) || a - b);
-  if (by === 'name') {
-    const collator = new Intl.Collator('en', { numeric: true });
-    return lanes.sort((a, b) => collator.compare(threads[a].name, threads[b].name) || a - b);
-  }
-  if (by === 'run') return most((t) => t[0] + t[1]);
-  if (by === 'gil_wait') return most((t) => t[states.indexOf('gil_wait')]);
-  if (by === 'wait') return most((t) => sumStates(t) - t[0] - t[1] - t[states.indexOf('unknown')]);
-  return lanes;
-}
 
 /** @param {object} world `config store sums` @param {{onSelect: (range: object | null) => void, onMove: () => void}} callbacks */
 export function createTimeline(world, callbacks) {
@@ -39,53 +19,21 @@ export function createTimeline(world, callbacks) {
   const totals = config.threads.map((_, lane) => laneTotals(store, sums, lane, 0, duration));
   const self = {
     world, callbacks, duration, states, totals, element,
-    view: { from: 0, to: duration }, selection: null, pin: null, history: [], order: [], shown: [],
+    view: { from: 0, to: duration }, selection: null, pin: null, history: [], order: [], shown: [], rows: [], fold: false, open: new Set(), onTop: new Set(),
     row: rowFor(store.lanes), hidden: new Set(), sort: 'start', search: '', drag: null,
     canvas: element('lane-canvas'), scroll: element('lane-scroll'), body: element('lane-body'),
     sheet: document.createElement('canvas'), striped: Uint8Array.from(config.states, (s) => (s.striped ? 1 : 0)),
     overviewCells: null, cores: null, held: null, frame: 0, width: 0, names: config.threads.map((thread) => thread.name),
   };
-  arrange(self);
+  self.rearrange = () => arrange(self);
+  self.rearrange();
   return self;
 }
 
-/** Puts the lanes in order, leaves out those the search does not find, and writes their labels. */
+/** Puts the rows in order again, after the reader sorted, searched, folded or kept a thread on top. */
 export function arrange(self) {
-  const { threads } = self.world.config;
-  self.order = laneOrder(self.sort, threads, self.totals, self.states);
-  const wanted = self.search.trim().toLowerCase();
-  self.shown = wanted ? self.order.filter((lane) => laneMatches(self, lane, wanted)) : self.order;
-  const labels = self.shown.map((lane) => laneLabel(self, lane));
-  self.element('lane-labels').replaceChildren(...labels);
-  self.element('lanes').style.setProperty('--lane-height', `${self.row.height}px`);
-  self.body.style.height = `${Math.max(1, self.shown.length) * self.row.height}px`;
+  arrangeRows(self);
   redraw(self);
-}
-
-function laneMatches(self, lane, wanted) {
-  const thread = self.world.config.threads[lane];
-  if (`${thread.name} ${thread.target} ${thread.tid}`.toLowerCase().includes(wanted)) return true;
-  const { kinds } = self.world.store;
-  self.matching ??= new Map();
-  if (!self.matching.has(wanted)) {
-    const functions = self.world.store.functions.map((name) => name.toLowerCase().includes(wanted));
-    const lanes = new Set();
-    for (let k = 0; k < kinds.fn.length; k += 1) if (functions[kinds.fn[k]]) lanes.add(kinds.lane[k]);
-    self.matching.set(wanted, lanes);
-  }
-  return self.matching.get(wanted).has(lane);
-}
-
-function laneLabel(self, lane) {
-  const thread = self.world.config.threads[lane];
-  const label = document.createElement('div');
-  label.className = 'lane-label';
-  label.dataset.lane = String(lane);
-  label.title = `${thread.name}\nnative id ${thread.tid}${thread.daemon ? ', daemon' : ''}${thread.target ? `\nruns ${thread.target}` : ''}`;
-  const name = document.createElement('span');
-  name.textContent = thread.name;
-  label.append(name);
-  return label;
 }
 
 /** Takes up the colours of the theme. */
@@ -106,7 +54,7 @@ function draw(self) {
   const began = performance.now();
   const ratio = Math.min(window.devicePixelRatio || 1, 2);
   const width = Math.max(1, self.body.clientWidth);
-  const height = Math.max(1, Math.min(self.scroll.clientHeight, self.shown.length * self.row.height));
+  const height = Math.max(1, Math.min(self.scroll.clientHeight, self.rows.length * self.row.height));
   if (self.width !== width) { self.width = width; self.overviewCells = null; self.cores = null; }
   const scene = sceneOf(self, height);
   drawGrid(self, prepare(self.canvas, { width, height, ratio }), { width, height });
@@ -120,7 +68,7 @@ function draw(self) {
 function drawStrips(self, scene, size) {
   const { store, sums, config } = self.world;
   const cells = Math.max(1, Math.floor(size.width));
-  if (!self.overviewCells) self.overviewCells = slicesOf(store, sums, { from: 0, to: self.duration }, cells);
+  if (!self.overviewCells) self.overviewCells = withoutEvidence(slicesOf(store, sums, { from: 0, to: self.duration }, cells));
   const overviewNs = (self.duration / cells) * Math.max(1, store.lanes);
   drawOverview(self.element('overview'), self.overviewCells, { ...scene, overviewNs }, size);
   drawAxis(self.element('axis'), self.view, { line: self.paint.line, muted: self.ink.muted }, size);
@@ -128,6 +76,12 @@ function drawStrips(self, scene, size) {
   const drawnFor = self.cores && sameRange(self.cores.view, self.view);
   if (drawnFor) drawCores(self.element('cores'), self.cores.used, { paint: self.paint, cores: config.cores, ink: self.ink.ink }, size);
   else recountCores(self);
+}
+
+/** In the sum of all lanes stripes would only be noise. */
+function withoutEvidence(cells) {
+  for (let at = 0; at < cells.length; at += SUMS) cells.fill(0, at + STATES, at + SUMS);
+  return cells;
 }
 
 /** Counting over all lanes costs more than drawing those in sight, so it waits until the view rests. */
@@ -151,9 +105,9 @@ function sceneOf(self, height) {
   const { store, sums } = self.world;
   const top = self.scroll.scrollTop;
   const first = Math.floor(top / self.row.height);
-  const last = Math.min(self.shown.length, Math.ceil((top + height) / self.row.height));
+  const last = Math.min(self.rows.length, Math.ceil((top + height) / self.row.height));
   const rows = [];
-  for (let at = first; at < last; at += 1) rows.push({ lane: self.shown[at], top: at * self.row.height - top });
+  for (let at = first; at < last; at += 1) rows.push({ ...self.rows[at], top: at * self.row.height - top });
   return {
     store, sums, view: self.view, hidden: self.hidden, paint: self.paint, striped: self.striped, sheet: self.sheet,
     patterns: self.patterns, rows, row: self.row, duration: self.duration,
@@ -239,8 +193,14 @@ function writeNote(self, scene, width) {
   const shares = scene.rows.some((row) => !hasRoom(scene.store, row.lane, self.view, width));
   const words = [`${formatDuration(to - from)} in view`, `${formatCount(inView)} intervals`];
   words.push(shares ? `columns of ${formatDuration((to - from) / width)} show shares` : 'every interval drawn by itself');
+  if (self.rows.some((row) => row.pool)) words.push(folded(self));
   if (self.search) words.push(`${self.shown.length} of ${self.order.length} threads match “${self.search}”`);
   self.element('view-note').textContent = words.join(' · ');
+}
+
+function folded(self) {
+  const count = self.rows.filter((row) => row.pool).length;
+  return count === 1 ? '1 pool folded' : `${count} pools folded`;
 }
 
 /** Shows another part of the run; `remember` says whether the way back leads here. */
@@ -290,7 +250,8 @@ export function pin(self, lane, interval) {
   const end = self.world.store.bounds[interval + lane + 1];
   if (end < self.view.from || start > self.view.to) show(self, panBy(self.view, ((start + end) / 2 - (self.view.from + self.view.to) / 2) / (self.view.to - self.view.from), self.duration));
   showPinned(self, lane, interval);
-  const at = self.shown.indexOf(lane) * self.row.height;
+  reveal(self, lane);
+  const at = self.rows.findIndex((row) => row.lane === lane) * self.row.height;
   if (at < self.scroll.scrollTop) self.scroll.scrollTop = at;
   if (at + self.row.height > self.scroll.scrollTop + self.scroll.clientHeight) self.scroll.scrollTop = at + self.row.height - self.scroll.clientHeight;
   for (const label of self.element('lane-labels').children) label.classList.toggle('pinned-lane', label.dataset.lane === String(lane));
@@ -314,10 +275,25 @@ function showPinned(self, lane, interval) {
   const start = store.bounds[interval + lane];
   const end = store.bounds[interval + lane + 1];
   act('Zoom to it', () => show(self, withMargin({ from: start, to: end }, self.duration)));
+  act(self.onTop.has(lane) ? 'No longer on top' : 'Keep thread on top', () => { keepOnTop(self, lane); pin(self, lane, interval); });
   act('Select its time', () => select(self, { from: start, to: end }));
   const blocker = store.kinds.blocker[store.kind[interval]];
   if (blocker >= 0) act(`Go to ${elide(self.names[blocker], 30)}`, () => pin(self, blocker, intervalAt(store, blocker, end - 1)));
   panel.append(actions);
+}
+
+/** Unfolds the pool that hides a lane. */
+function reveal(self, lane) {
+  const pool = self.rows.find((row) => row.pool?.lanes.includes(lane))?.pool;
+  if (!pool || self.rows.some((row) => row.lane === lane)) return;
+  self.open.add(pool.name);
+  arrange(self);
+}
+
+/** Keeps a thread above the others, or lets it go again. */
+export function keepOnTop(self, lane) {
+  if (self.onTop.has(lane)) self.onTop.delete(lane); else self.onTop.add(lane);
+  arrange(self);
 }
 
 /** Forgets the pinned interval. */
@@ -343,22 +319,25 @@ export function stepLane(self, direction) {
   if (!self.pin) return step(self, 1);
   const { lane, interval } = self.pin;
   const time = (self.world.store.bounds[interval + lane] + self.world.store.bounds[interval + lane + 1]) / 2;
-  const next = self.shown[self.shown.indexOf(lane) + direction];
+  const lanes = self.rows.map((row) => row.lane).filter((one) => one >= 0);
+  const next = lanes[lanes.indexOf(lane) + direction];
   if (next !== undefined) pin(self, next, intervalAt(self.world.store, next, time));
   return undefined;
 }
 
-/** What lies under a point of the canvas; null beside a thread's life. @returns {{lane: number, time: number, interval: number, alone: boolean} | null} */
+/** What lies under a point of the canvas; null beside a thread's life. `lane` is -1 for a pool. @returns {{lane: number, pool: object | null, time: number, interval: number, alone: boolean} | null} */
 export function under(self, x, y) {
-  const lane = self.shown[Math.floor((y + self.scroll.scrollTop) / self.row.height)];
+  const row = self.rows[Math.floor((y + self.scroll.scrollTop) / self.row.height)];
   const pxNs = (self.view.to - self.view.from) / self.width;
   const time = self.view.from + x * pxNs;
-  if (lane === undefined) return null;
+  if (!row) return null;
+  const { lane, pool } = row;
+  if (pool) return { lane, pool, time, interval: -1, alone: false };
   const { store } = self.world;
   if (time < laneStart(store, lane) || time > laneEnd(store, lane)) return null;
   const interval = intervalAt(store, lane, time);
   const width = (store.bounds[interval + lane + 1] - store.bounds[interval + lane]) / pxNs;
-  return { lane, time, interval, alone: width >= 2 || hasRoom(store, lane, self.view, self.width) };
+  return { lane, pool: null, time, interval, alone: width >= 2 || hasRoom(store, lane, self.view, self.width) };
 }
 
 /** The words for a point of the canvas, or null. */
@@ -368,7 +347,10 @@ export function wordsUnder(self, x, y) {
   const { config, store, sums } = self.world;
   if (found.alone) return intervalWords(config, store, found.lane, found.interval);
   const pxNs = (self.view.to - self.view.from) / self.width;
+  if (found.pool) {
+    const title = `${found.pool.name}, ${formatCount(found.pool.lanes.length)} threads`;
+    return cellWords(config, store, sums, { title, lanes: found.pool.lanes, from: found.time - 2 * pxNs, to: found.time + 2 * pxNs });
+  }
   const from = Math.max(found.time - pxNs, laneStart(store, found.lane));
-  return cellWords(config, store, sums, { lane: found.lane, from, to: Math.min(from + 2 * pxNs, laneEnd(store, found.lane)) });
+  return cellWords(config, store, sums, { title: self.names[found.lane], lanes: [found.lane], from, to: Math.min(from + 2 * pxNs, laneEnd(store, found.lane)) });
 }
-

@@ -38,18 +38,22 @@ function blockerWords(config, store, lane, start, end) {
   return doing ? `${name}, in ${doing}` : name;
 }
 
-/** Many intervals in words: the share of each state. @param {object} config @param {import('./store.js').Store} store @param {import('./aggregate.js').Sums} sums @param {{lane: number, from: number, to: number}} cell @returns {Words} */
+/** Many intervals in words: the share of each state. @param {object} config @param {import('./store.js').Store} store @param {import('./aggregate.js').Sums} sums @param {{title: string, lanes: number[], from: number, to: number}} cell @returns {Words} */
 export function cellWords(config, store, sums, cell) {
   const before = new Float64Array(SUMS);
   const after = new Float64Array(SUMS);
-  const first = totalsUntil(store, sums, cell.lane, cell.from, before);
-  const last = totalsUntil(store, sums, cell.lane, cell.to, after);
-  const shares = [];
-  for (let s = 0; s < STATES; s += 1) shares.push([s, (after[s] - before[s]) / (cell.to - cell.from)]);
+  const total = new Float64Array(STATES);
+  let count = 0;
+  for (const lane of cell.lanes) {
+    count += 1 - totalsUntil(store, sums, lane, cell.from, before) + totalsUntil(store, sums, lane, cell.to, after);
+    for (let s = 0; s < STATES; s += 1) total[s] += after[s] - before[s];
+  }
+  const all = total.reduce((sum, ns) => sum + ns, 0) || 1;
+  const shares = Array.from(total, (ns, s) => [s, ns / all]);
   const lines = shares.filter(([, share]) => share > 0.0005).sort((a, b) => b[1] - a[1])
     .map(([s, share]) => [config.states[s].label, formatPercent(share)]);
-  lines.unshift(['', `${formatCount(last - first + 1)} intervals in ${formatDuration(cell.to - cell.from)}, from ${formatInstant(cell.from, (cell.to - cell.from) / 2)}`]);
-  return { title: config.threads[cell.lane].name, state: -1, lines };
+  lines.unshift(['', `${formatCount(count)} intervals in ${formatDuration(cell.to - cell.from)}, from ${formatInstant(cell.from, (cell.to - cell.from) / 2)}`]);
+  return { title: cell.title, state: -1, lines };
 }
 
 /** Who holds the GIL at an instant, in words. @param {object} self the timeline @param {number} time @returns {Words | null} */

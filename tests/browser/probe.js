@@ -3,6 +3,7 @@
 import { STATES, SUMS, buildSums, kindTotals, laneCells, laneTotals } from './aggregate.js';
 import { blameGroups, blameWithin, waitsWithin } from './blame.js';
 import { heldIntervals, holdsWithin } from './gil.js';
+import { poolCells } from './groups.js';
 import { decodeStore, intervalAt } from './store.js';
 import { waitRows } from './tables.js';
 
@@ -13,6 +14,13 @@ const store = await decodeStore(asked.header, asked.blob);
 const sums = buildSums(store);
 const held = heldIntervals(store);
 const names = asked.names;
+
+function pool(from, to) {
+  const cells = new Float64Array(asked.cells * SUMS);
+  const lanes = Array.from({ length: store.lanes }, (_, lane) => lane);
+  poolCells(store, sums, lanes, { from, to, cells: asked.cells }, cells);
+  return Array.from({ length: asked.cells }, (_, c) => Array.from(cells.subarray(c * SUMS, c * SUMS + STATES)));
+}
 
 const answers = asked.ranges.map(([from, to]) => {
   const cells = new Float64Array(asked.cells * SUMS);
@@ -27,6 +35,7 @@ const answers = asked.ranges.map(([from, to]) => {
     totals: Array.from({ length: store.lanes }, (_, lane) => Array.from(laneTotals(store, sums, lane, from, to))),
     cells: columns, waits, holds, longest, lengths: Array.from(lengths), blame: blameWithin(store, held, { from, to }, names),
     grouped: blameGroups(store, held, waitsWithin(store, { from, to }), { range: { from, to }, names: names.map(() => 'all') }),
+    pool: pool(from, to),
     first: Array.from({ length: store.lanes }, (_, lane) => intervalAt(store, lane, from)),
   };
 });

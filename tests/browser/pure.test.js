@@ -4,13 +4,14 @@ import assert from 'node:assert/strict';
 import { test } from 'node:test';
 
 import { groupNames } from './blame.js';
+import { foldRows, poolsOf } from './groups.js';
 import { barLanes, logBins, stateFigure, utilisationFigure } from './charts.js';
 import { inkOn, mix, onStripe, paintCells, pixelOf, rgbOf } from './draw.js';
 import { axisTicks, csvField, csvText, decimalsFor, elide, formatCount, formatDuration, formatInstant, formatPercent, plotlyText, shortFunction } from './format.js';
 import { SUMS } from './aggregate.js';
 import { cellText } from './tableview.js';
 import { csvRows, filterRows, holdRows, isPython, sortRows, threadRows } from './tables.js';
-import { laneOrder, rowFor } from './timeline.js';
+import { laneOrder, rowFor } from './lanes.js';
 import { clampView, formatHash, panBy, parseHash, withMargin, zoomAt } from './view.js';
 
 test('durations have three digits and the unit that suits', () => {
@@ -214,6 +215,15 @@ test('derived and inferred are striped, exact is not', () => {
   const share = (evidence) => { let n = 0; for (let x = 0; x < 12; x += 1) for (let y = 0; y < 12; y += 1) n += onStripe(x, y, evidence); return n / 144; };
   assert.equal(share(0), 0);
   assert.ok(share(1) > 0 && share(1) < share(2));
+});
+
+test('a pool takes the place of its threads until it is opened', () => {
+  const names = ['main', 'w-1', 'io', 'w-2', 'w-3'];
+  const pools = poolsOf([0, 1, 2, 3, 4], names);
+  assert.deepEqual(pools, [{ name: 'w-*', lanes: [1, 3, 4] }]);
+  const shown = (open) => foldRows([0, 1, 2, 3, 4], pools, new Set(open)).map((row) => row.pool?.name ?? row.lane);
+  assert.deepEqual(shown([]), [0, 'w-*', 2]);
+  assert.deepEqual(shown(['w-*']), [0, 'w-*', 1, 3, 4, 2]);
 });
 
 test('a missing value is a dash', () => {

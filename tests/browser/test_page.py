@@ -417,6 +417,30 @@ def test_five_hundred_lanes_scroll_and_sort_and_are_found(open_page):
     assert page.locator(".pinned-lane").count() == 1
 
 
+def test_pools_fold_into_one_lane_and_open_again(open_page):
+    opened = open_page(synthetic(6_000, 40, seed=3))
+    page = opened.page
+    page.click("#fold")
+    assert page.locator(".lane-label").all_inner_texts() == ["MainThread", "▸ worker-* (39)"]
+    opened.wait_for_note("1 pools? folded")
+    page.locator("#lane-canvas").hover(position={"x": 300, "y": 48})
+    assert "worker-*, 39 threads" in opened.text("#tooltip")
+    page.get_by_role("button", name="worker-* (39)").click()
+    assert page.locator(".lane-label").count() == 41
+    page.get_by_role("button", name="worker-* (39)").click()
+    page.locator("#table-threads").get_by_role("button", name="worker-7", exact=True).click()
+    assert page.locator(".pinned-lane").inner_text() == "worker-7"
+
+
+def test_a_thread_can_be_kept_on_top(open_page):
+    opened = open_page(synthetic(3_000, 20, seed=3))
+    opened.page.locator("#table-threads").get_by_role("button", name="worker-7", exact=True).click()
+    opened.page.get_by_role("button", name="Keep thread on top").click()
+    assert opened.page.locator(".lane-label").first.inner_text() == "worker-7"
+    opened.page.get_by_role("button", name="No longer on top").click()
+    assert opened.page.locator(".lane-label").first.inner_text() == "MainThread"
+
+
 def test_a_hundred_thousand_intervals_open_and_zoom(open_page):
     opened = open_page(synthetic(100_000, 8, seed=2))
     assert "columns of" in opened.note()

@@ -1,0 +1,60 @@
+// Threads of one pool taken together. Pure functions.
+
+import { SUMS, laneCells } from './aggregate.js';
+
+/** Pools of more threads than this are summed in coarser cells, px. */
+const FINE = 32;
+const COARSE_CELL = 4;
+
+/** The name of a thread's pool: digits stand for any. @param {string} name @returns {string} */
+export function poolName(name) { return name.replace(/\d+/g, '*'); }
+
+/** @typedef {{name: string, lanes: number[]}} Pool threads whose names differ only in digits */
+
+/** The pools of more than one thread, in the order of their first. @param {number[]} lanes @param {string[]} names @returns {Pool[]} */
+export function poolsOf(lanes, names) {
+  const pools = new Map();
+  for (const lane of lanes) {
+    const name = poolName(names[lane]);
+    const pool = pools.get(name);
+    if (pool) pool.lanes.push(lane); else pools.set(name, { name, lanes: [lane] });
+  }
+  return [...pools.values()].filter((pool) => pool.lanes.length > 1);
+}
+
+/**
+ * What each row of the timeline shows: a lane, or a pool in place of its lanes.
+ * @param {number[]} lanes in order @param {Pool[]} pools @param {Set<string>} open names of the pools whose lanes are shown below them @returns {{lane: number, pool: Pool | null}[]} `lane` is -1 for a pool
+ */
+export function foldRows(lanes, pools, open) {
+  const poolOf = new Map();
+  for (const pool of pools) for (const lane of pool.lanes) poolOf.set(lane, pool);
+  const rows = [];
+  const seen = new Set();
+  for (const lane of lanes) {
+    const pool = poolOf.get(lane);
+    if (!pool) { rows.push({ lane, pool: null }); continue; }
+    if (seen.has(pool)) continue;
+    seen.add(pool);
+    rows.push({ lane: -1, pool });
+    if (open.has(pool.name)) rows.push(...pool.lanes.map((one) => ({ lane: one, pool: null })));
+  }
+  return rows;
+}
+
+/** Time in each state per cell, over all lanes of a pool. @param {import('./store.js').Store} store @param {import('./aggregate.js').Sums} sums @param {number[]} lanes @param {{from: number, to: number, cells: number}} grid @param {Float64Array} out cells × SUMS */
+export function poolCells(store, sums, lanes, grid, out) {
+  const each = lanes.length > FINE ? COARSE_CELL : 1;
+  const count = Math.ceil(grid.cells / each);
+  const wide = ((grid.to - grid.from) / grid.cells) * each;
+  const coarse = { from: grid.from, to: grid.from + count * wide, cells: count };
+  const one = new Float64Array(count * SUMS);
+  out.fill(0, 0, grid.cells * SUMS);
+  for (const lane of lanes) {
+    laneCells(store, sums, lane, coarse, one);
+    for (let cell = 0; cell < grid.cells; cell += 1) {
+      const from = Math.floor(cell / each) * SUMS;
+      for (let s = 0; s < SUMS; s += 1) out[cell * SUMS + s] += one[from + s] / each;
+    }
+  }
+}

@@ -1,0 +1,86 @@
+// The rows of the timeline: which lanes, in which order, and their labels.
+
+import { sumStates } from './charts.js';
+import { formatCount } from './format.js';
+import { foldRows, poolsOf } from './groups.js';
+
+/** The height of a lane and of the bar in it, px. @param {number} lanes @returns {{height: number, bar: number}} */
+export function rowFor(lanes) {
+  if (lanes <= 12) return { height: 32, bar: 22 };
+  if (lanes <= 60) return { height: 24, bar: 16 };
+  return { height: 18, bar: 12 };
+}
+
+/** The lanes in the order a reader asked for. @param {string} by @param {object[]} threads @param {Float64Array[]} totals of the whole run @param {string[]} states @returns {number[]} */
+export function laneOrder(by, threads, totals, states) {
+  const lanes = threads.map((_, lane) => lane);
+  const most = (value) => lanes.sort((a, b) => value(totals[b]) - value(totals[a]) || a - b);
+  if (by === 'name') {
+    const collator = new Intl.Collator('en', { numeric: true });
+    return lanes.sort((a, b) => collator.compare(threads[a].name, threads[b].name) || a - b);
+  }
+  if (by === 'run') return most((t) => t[0] + t[1]);
+  if (by === 'gil_wait') return most((t) => t[states.indexOf('gil_wait')]);
+  if (by === 'wait') return most((t) => sumStates(t) - t[0] - t[1] - t[states.indexOf('unknown')]);
+  return lanes;
+}
+
+/** Puts the lanes in order, leaves out those the search does not find, and writes their labels. */
+export function arrangeRows(self) {
+  const { threads } = self.world.config;
+  self.order = laneOrder(self.sort, threads, self.totals, self.states);
+  const wanted = self.search.trim().toLowerCase();
+  const onTop = self.order.filter((lane) => self.onTop.has(lane));
+  self.order = [...onTop, ...self.order.filter((lane) => !self.onTop.has(lane))];
+  self.shown = wanted ? self.order.filter((lane) => laneMatches(self, lane, wanted)) : self.order;
+  const foldable = self.fold ? poolsOf(self.shown.filter((lane) => !self.onTop.has(lane)), self.names) : [];
+  self.rows = foldRows(self.shown, foldable, self.open);
+  self.row = rowFor(self.rows.length);
+  const labels = self.rows.map((row) => (row.pool ? poolLabel(self, row.pool) : laneLabel(self, row.lane)));
+  self.element('lane-labels').replaceChildren(...labels);
+  self.element('lanes').style.setProperty('--lane-height', `${self.row.height}px`);
+  self.body.style.height = `${Math.max(1, self.rows.length) * self.row.height}px`;
+}
+
+function laneMatches(self, lane, wanted) {
+  const thread = self.world.config.threads[lane];
+  if (`${thread.name} ${thread.target} ${thread.tid}`.toLowerCase().includes(wanted)) return true;
+  const { kinds } = self.world.store;
+  self.matching ??= new Map();
+  if (!self.matching.has(wanted)) {
+    const functions = self.world.store.functions.map((name) => name.toLowerCase().includes(wanted));
+    const lanes = new Set();
+    for (let k = 0; k < kinds.fn.length; k += 1) if (functions[kinds.fn[k]]) lanes.add(kinds.lane[k]);
+    self.matching.set(wanted, lanes);
+  }
+  return self.matching.get(wanted).has(lane);
+}
+
+function laneLabel(self, lane) {
+  const thread = self.world.config.threads[lane];
+  const label = document.createElement('div');
+  label.className = 'lane-label';
+  label.dataset.lane = String(lane);
+  label.title = `${thread.name}\nnative id ${thread.tid}${thread.daemon ? ', daemon' : ''}${thread.target ? `\nruns ${thread.target}` : ''}`;
+  const name = document.createElement('span');
+  name.textContent = thread.name;
+  label.append(name);
+  return label;
+}
+
+function poolLabel(self, pool) {
+  const label = document.createElement('div');
+  label.className = 'lane-label pool';
+  const button = document.createElement('button');
+  button.type = 'button';
+  button.className = 'link';
+  button.title = `${pool.name}\n${pool.lanes.length} threads`;
+  button.setAttribute('aria-expanded', String(self.open.has(pool.name)));
+  button.textContent = `${self.open.has(pool.name) ? '▾' : '▸'} ${pool.name} (${formatCount(pool.lanes.length)})`;
+  button.addEventListener('click', () => {
+    if (self.open.has(pool.name)) self.open.delete(pool.name); else self.open.add(pool.name);
+    self.rearrange();
+  });
+  label.append(button);
+  return label;
+}
