@@ -132,6 +132,17 @@ static void enter(gt_thread *self, gt_region *region, uint64_t time_ns) {
     fill_next(self, gt_record_of(time_ns, GT_THREAD), thread_name(self));
 }
 
+/* Between the two a signal handler neither enters nor changes chunk: what it records is lost. */
+static void begin_slow(gt_thread *self) {
+    self->busy = true;
+    atomic_signal_fence(memory_order_seq_cst);
+}
+
+static void end_slow(gt_thread *self) {
+    atomic_signal_fence(memory_order_seq_cst);
+    self->busy = false;
+}
+
 void gt_write_slow(gt_region *region, gt_record record, uint64_t value) {
     gt_thread *self = &gt_self;
     uint64_t time_ns = record >> GT_KIND_BITS;
@@ -140,13 +151,13 @@ void gt_write_slow(gt_region *region, gt_record record, uint64_t value) {
         return;
     }
     int saved_errno = errno;
-    self->busy = true;
+    begin_slow(self);
     if (self->region != region)
         enter(self, region, time_ns);
     if (self->next > GT_CHUNK_RECORDS - (value ? 2 : 1))
         use_new_chunk(self, time_ns);
     fill_next(self, record, value);
-    self->busy = false;
+    end_slow(self);
     errno = saved_errno;
 }
 
@@ -158,10 +169,12 @@ static void leave(void *value) {
     if (!region || region != gt_region_now())
         return;
     gt_write(region, gt_record_of(gt_now(), GT_THREAD_EXIT));
+    begin_slow(self);
     self->region = NULL;
     atomic_signal_fence(memory_order_seq_cst);
     if (self->records)
         give_back(region, self->chunk, self->next);
+    end_slow(self);
 }
 
 int gt_buffer_init(void) {
