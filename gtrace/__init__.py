@@ -11,6 +11,7 @@ is also imported inside the traced program, which must stay free of pandas and p
 
 from __future__ import annotations
 
+from functools import partial
 from importlib import import_module
 from typing import TYPE_CHECKING, Any, Final
 
@@ -29,12 +30,26 @@ _HOME: Final = {
     "Timeline": "gtrace.timeline",
     "build_timeline": "gtrace.timeline.build",
     "load": "gtrace.recording",
+    "load_ipython_extension": "gtrace.notebook",
     "render": "gtrace.report",
     "summarize": "gtrace.analysis.summary",
 }
+
+_LATER: Final = {
+    "timeline": ("gtrace.timeline.build", "build_timeline"),
+    "html": ("gtrace.notebook", "html_of"),
+}
+"""What a recording shows of itself by parts that come after it, and who makes it."""
 
 
 def __getattr__(name: str) -> Any:
     if name not in _HOME:
         raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
-    return getattr(import_module(_HOME[name]), name)
+    home = import_module(_HOME[name])
+    if _HOME[name] == "gtrace.recording":
+        home.LATER.update({what: partial(_make, *maker) for what, maker in _LATER.items()})
+    return getattr(home, name)
+
+
+def _make(module: str, name: str, recording: Recording) -> Any:
+    return getattr(import_module(module), name)(recording)

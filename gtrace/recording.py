@@ -7,7 +7,7 @@ import os
 import re
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any, Final
 
 import pandas as pd
 import pyarrow as pa
@@ -19,6 +19,12 @@ from gtrace.evidence.gil import GilEvents, read_gil
 from gtrace.evidence.scheduler import SchedulerEvents, read_scheduler
 from gtrace.evidence.threads import Registry, read_registry
 from gtrace.recorder.folder import FORMAT, META
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+LATER: Final[dict[str, Callable[[Recording], Any]]] = {}
+"""What later parts make of a recording, by name: this part must not import them, ``gtrace`` names them."""
 
 
 @dataclass(frozen=True)
@@ -36,6 +42,37 @@ class Recording:
     problems: tuple[str, ...] = ()
     scheduler_file: Path | None = None
     scheduler_cached: list[SchedulerEvents] = field(default_factory=list, repr=False)
+    made: dict[str, Any] = field(default_factory=dict, repr=False, compare=False)
+
+    def __repr__(self) -> str:
+        return f"<Recording {str(self.path)!r} of {' '.join(self.meta.get('command', [])) or 'python'!r}>"
+
+    def _repr_html_(self) -> str | None:
+        """In Jupyter: the verdict and the page."""
+        html: str | None = self.make("html") if "html" in LATER else None
+        return html
+
+    def make(self, name: str) -> Any:
+        """What ``LATER`` makes of this recording, once.
+
+        Raises RecordingError where the recording was not loaded by ``gtrace.load``.
+        """
+        if name not in self.made:
+            if name not in LATER:
+                raise RecordingError(f"cannot fold the recording: {self.path}: load it with `gtrace.load`")
+            self.made[name] = LATER[name](self)
+        return self.made[name]
+
+    @property
+    def intervals(self) -> pd.DataFrame:
+        """What every thread did at each instant, folded when first asked for.
+
+        One row an interval: ``pid tid thread start_ns end_ns state gil core function reason
+        blocker_tid evidence lane caller lock gil_number``, times in ns since the recording began;
+        what each column says is told by ``gtrace.Timeline``.
+        """
+        table: pd.DataFrame = self.make("timeline").intervals
+        return table
 
     @property
     def threads(self) -> pd.DataFrame:

@@ -26,8 +26,9 @@ MAY_IMPORT: Final[dict[str, set[str]]] = {
     "report": READING | {"timeline", "analysis"},
     "export": READING | {"timeline", "analysis"},
     "cli": READING | {"timeline", "analysis", "report", "export"},
+    "notebook": READING | {"timeline", "analysis", "report"},
     "__main__": {"cli"},
-    "__init__": READING | {"timeline", "analysis", "report", "export"},
+    "__init__": READING | {"timeline", "analysis", "report", "export", "notebook"},
 }
 """Every module or package directly below gtrace, and which others it may import."""
 
