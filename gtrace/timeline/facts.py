@@ -35,14 +35,16 @@ class Clock:
 def read_clock(recording: Recording) -> Clock:
     """When the run began, and when each of its processes ended or was last seen."""
     begins = [process.registry.process.get("time") or _first_seen(process) for process in recording.processes]
-    zero = min(begins, default=0)
+    zero = min((begin for begin in begins if begin), default=0)
     ends = {process.pid: _end(process, recording.meta, zero) for process in recording.processes}
     return Clock(zero, ends)
 
 
 def _first_seen(process: Process) -> int:
-    starts = process.load_calls().table["start_ns"]
-    return int(starts.min()) if len(starts) else 0
+    """The first sign of a process without a journal, 0 where there is none."""
+    starts, gil = process.load_calls().table["start_ns"], process.load_gil()
+    signs = [int(starts.min()) if len(starts) else 0, gil.started_ns if gil is not None else 0]
+    return min((sign for sign in signs if sign), default=0)
 
 
 def _end(process: Process, meta: dict[str, Any], zero: int) -> int:
@@ -54,8 +56,8 @@ def _end(process: Process, meta: dict[str, Any], zero: int) -> int:
     threads, joins = process.registry.threads, process.registry.joins
     times = [zero + 1, *(t.begin_ns or 0 for t in threads), *(t.end_ns or 0 for t in threads)]
     times += [int(join["end"]) for join in joins]
-    ends = process.load_calls().table["end_ns"]
-    return max([*times, int(ends.max()) if len(ends) else 0])
+    ends, gil = process.load_calls().table["end_ns"], process.load_gil()
+    return max([*times, int(ends.max()) if len(ends) else 0, gil.end_ns if gil is not None else 0])
 
 
 def describe_run(recording: Recording, clock: Clock, calls_known_from: int) -> RunInfo:
