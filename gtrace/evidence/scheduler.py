@@ -48,6 +48,8 @@ HEADER: Final = np.dtype(
 )
 RECORD: Final = np.dtype([("time_ns", "<i8"), ("word", "<i8")])
 
+MOST_START_NS: Final = 60_000_000_000
+"""Longer than it takes to open the cores' events."""
 PARENT: Final = 30
 TEXT: Final = 31
 
@@ -171,7 +173,10 @@ def _columns(content: NDArray[np.uint8], header: np.void, damage: list[str]) -> 
     torn = len(whole) - int(whole.sum())
     if torn:
         damage.append(f"{torn} records make no sense and were left out.")
-        time, word, kind = time[whole], word[whole], kind[whole]
+    # while the cores' events were opened one by one, some were observed already and others not yet
+    used = whole & ((time >= int(header["started_ns"])) | (kind >= PARENT))
+    if not used.all():
+        time, word, kind = time[used], word[used], kind[used]
     ids = (1 << ID_BITS) - 1
     return pd.DataFrame(
         {
@@ -188,8 +193,7 @@ def _columns(content: NDArray[np.uint8], header: np.void, damage: list[str]) -> 
 def _plausible(time: NDArray[np.int64], kind: NDArray[np.int8], header: np.void) -> NDArray[np.bool_]:
     latest = int(header["stopped_ns"]) + 1_000_000_000 if header["stopped_ns"] else np.iinfo(np.int64).max
     known = (kind >= min(SwitchKind)) & (kind <= max(SwitchKind))
-    # what was recorded between opening the first core's event and the last's is in the file, too
-    earliest = int(header["started_ns"]) - 1_000_000_000
+    earliest = int(header["started_ns"]) - MOST_START_NS
     timed = known & (time >= earliest) & (time <= latest)
     plausible: NDArray[np.bool_] = timed | (kind == TEXT) | (kind == PARENT)
     return plausible
