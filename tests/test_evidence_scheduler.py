@@ -170,7 +170,7 @@ def test_a_thread_that_was_on_a_core_before_recording_began_has_been_so_from_its
 
 def test_what_was_seen_before_every_core_was_observed_is_left_out(read):
     evidence = read(rows("998 IN 0 10\n999 OUT 0 11\n1000 OUT 0 12\n1001 OUT 1 10"))
-    assert stretches(evidence) == ["12 1000-1000 @0 voluntary", "10 1000-1001 @1 voluntary"]
+    assert stretches(evidence) == ["10 1000-1001 @1 voluntary", "12 1000-1000 @0 voluntary"]
     assert evidence.damage == ()
 
 

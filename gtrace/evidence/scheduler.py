@@ -193,7 +193,7 @@ def _columns(content: NDArray[np.uint8], header: np.void, damage: list[str]) -> 
 def _plausible(time: NDArray[np.int64], kind: NDArray[np.int8], header: np.void) -> NDArray[np.bool_]:
     latest = int(header["stopped_ns"]) + 1_000_000_000 if header["stopped_ns"] else np.iinfo(np.int64).max
     known = (kind >= min(SwitchKind)) & (kind <= max(SwitchKind))
-    earliest = int(header["started_ns"]) - MOST_START_NS
+    earliest = max(int(header["started_ns"]) - MOST_START_NS, 1)
     timed = known & (time >= earliest) & (time <= latest)
     plausible: NDArray[np.bool_] = timed | (kind == TEXT) | (kind == PARENT)
     return plausible
