@@ -1,9 +1,10 @@
 // Figures for plotly, as data. Pure functions; names become labels here and are escaped here.
 
 import { STATES, SUMS, laneCells } from './aggregate.js';
-import { elide, formatDuration, formatPercent, plotlyText } from './format.js';
+import { elide, formatCount, formatDuration, formatPercent, plotlyText } from './format.js';
+import { foldRows, poolsOf } from './groups.js';
 
-/** Threads with a bar of their own; the rest share one. */
+/** The most bars in a chart. */
 const BARS = 40;
 const SLICES = 240;
 const FONT = 'system-ui, -apple-system, "Segoe UI", Roboto, "Helvetica Neue", sans-serif';
@@ -20,25 +21,40 @@ export function baseLayout(theme, extra) {
   };
 }
 
-/** The lanes with a bar of their own, and the others. @param {Float64Array[]} totals @param {number[]} order @returns {{single: number[], rest: number[]}} */
-export function barLanes(totals, order) {
+/** @typedef {{label: string, totals: Float64Array, threads: number}} Bar */
+
+/** One bar a thread; where they are too many, one a pool, and one for what is still left. @param {string[]} names @param {Float64Array[]} totals @param {number[]} order @returns {Bar[]} */
+export function barsOf(names, totals, order) {
   const alive = order.filter((lane) => totals[lane].some((ns) => ns > 0));
-  return alive.length <= BARS + 1 ? { single: alive, rest: [] } : { single: alive.slice(0, BARS), rest: alive.slice(BARS) };
+  const barOf = (lane) => ({ label: names[lane], totals: totals[lane], threads: 1 });
+  if (alive.length <= BARS) return alive.map(barOf);
+  const rows = foldRows(alive, poolsOf(alive, names), new Set());
+  const bars = rows.map(({ lane, pool }) => (pool ? sumBar(`${pool.name} (${formatCount(pool.lanes.length)})`, pool.lanes.map((one) => totals[one])) : barOf(lane)));
+  if (bars.length <= BARS) return bars;
+  const most = [...bars].sort((a, b) => sumStates(b.totals) - sumStates(a.totals));
+  const rest = most.slice(BARS - 1);
+  const count = rest.reduce((sum, bar) => sum + bar.threads, 0);
+  return [...most.slice(0, BARS - 1), { ...sumBar(`${formatCount(count)} more threads`, rest.map((bar) => bar.totals)), threads: count }];
+}
+
+function sumBar(label, all) {
+  const totals = new Float64Array(SUMS);
+  for (const one of all) for (let s = 0; s < SUMS; s += 1) totals[s] += one[s];
+  return { label, totals, threads: all.length };
 }
 
 /**
- * Time in each state, one bar a thread.
+ * Time in each state, one bar a thread or pool.
  * @param {object} config @param {Float64Array[]} totals @param {{order: number[], hidden: Set<number>, left: number}} options `left` is the room for labels, px @param {Theme} theme
  * @returns {{data: object[], layout: object}}
  */
 export function stateFigure(config, totals, options, theme) {
-  const { single, rest } = barLanes(totals, options.order);
-  const bars = single.map((lane) => ({ label: config.threads[lane].name, totals: totals[lane], threads: 1 }));
-  if (rest.length) bars.push({ label: `${rest.length} more threads, average`, totals: averageOf(rest.map((lane) => totals[lane])), threads: rest.length });
+  const bars = barsOf(config.threads.map((thread) => thread.name), totals, options.order);
   const y = bars.map((_, i) => i);
   const limit = Math.floor(options.left / 7.4);
   const longest = Math.max(...bars.map((bar) => sumStates(bar.totals)), 1);
   const scale = unitOf(longest);
+  const axis = bars.some((bar) => bar.threads > 1) ? `${scale.name}, summed over the threads of a bar` : scale.name;
   const data = config.states.map((state, s) => ({
     type: 'bar', orientation: 'h', name: plotlyText(state.label), y, x: bars.map((bar) => bar.totals[s] / scale.ns),
     visible: !options.hidden.has(s), hoverinfo: 'text', textposition: 'none',
@@ -50,7 +66,7 @@ export function stateFigure(config, totals, options, theme) {
     layout: baseLayout(theme, {
       barmode: 'stack', bargap: bars.length > 12 ? 0.2 : 0.3, height: Math.max(90, bars.length * (bars.length > 12 ? 20 : 28) + 46),
       margin: { l: options.left, r: 1, t: 4, b: 38 },
-      xaxis: { title: { text: scale.name, standoff: 6 }, gridcolor: theme.rule, zeroline: false, range: [0, longest / scale.ns], fixedrange: true, nticks: 8 },
+      xaxis: { title: { text: axis, standoff: 6 }, gridcolor: theme.rule, zeroline: false, range: [0, longest / scale.ns], fixedrange: true, nticks: 8 },
       yaxis: { showticklabels: false, range: [bars.length - 0.5, -0.5], showgrid: false, zeroline: false, fixedrange: true },
       annotations: bars.map((bar, i) => leftLabel(elide(bar.label, limit), i, options.left, theme)),
     }),
@@ -64,12 +80,6 @@ function stripes(state, theme, s) {
 /** A label at the left edge, where the timeline has its labels too. */
 function leftLabel(text, y, left, theme) {
   return { xref: 'paper', x: 0, xshift: -left - 2, xanchor: 'left', y, yanchor: 'middle', showarrow: false, text: plotlyText(text), font: { size: 13, color: theme.ink } };
-}
-
-function averageOf(all) {
-  const sum = new Float64Array(SUMS);
-  for (const totals of all) for (let s = 0; s < SUMS; s += 1) sum[s] += totals[s] / all.length;
-  return sum;
 }
 
 /** @param {Float64Array} totals @returns {number} ns in all states */

@@ -181,7 +181,7 @@ function drawDense(context, scene, size, rows) {
     const grid = { ...scene.view, cells: width };
     if (row.pool) poolCells(scene.store, scene.sums, row.pool.lanes, grid, cells);
     else laneCells(scene.store, scene.sums, row.lane, grid, cells);
-    const style = { ...scene, cellNs: cellNs * (row.pool?.lanes.length ?? 1) };
+    const style = { ...scene, cellNs: cellNs * (row.pool?.peak ?? 1) };
     paintCells(pixels, { width, height: scene.row.bar, top: i * scene.row.bar }, cells, style);
   });
   const sheet = scene.sheet;

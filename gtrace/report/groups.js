@@ -22,6 +22,18 @@ export function poolsOf(lanes, names) {
   return [...pools.values()].filter((pool) => pool.lanes.length > 1);
 }
 
+/** The most threads alive at one instant. @param {{start: number, end: number}[]} threads @returns {number} */
+export function peakAlive(threads) {
+  const starts = Float64Array.from(threads, (thread) => thread.start).sort();
+  const ends = Float64Array.from(threads, (thread) => thread.end).sort();
+  let most = 0;
+  for (let i = 0, over = 0; i < starts.length; i += 1) {
+    while (over < ends.length && ends[over] <= starts[i]) over += 1;
+    most = Math.max(most, i + 1 - over);
+  }
+  return Math.max(1, most);
+}
+
 /**
  * What each row of the timeline shows: a lane, or a pool in place of its lanes.
  * @param {number[]} lanes in order @param {Pool[]} pools @param {Set<string>} open names of the pools whose lanes are shown below them @returns {{lane: number, pool: Pool | null}[]} `lane` is -1 for a pool

@@ -2,7 +2,16 @@
 
 import { sumStates } from './charts.js';
 import { formatCount } from './format.js';
-import { foldRows, poolsOf } from './groups.js';
+import { foldRows, peakAlive, poolsOf } from './groups.js';
+
+/** Above so many threads their pools are folded from the start. */
+const MANY = 100;
+
+/** Whether there are pools to fold, and whether to begin with them folded. @param {number[]} lanes @param {string[]} names @returns {{can: boolean, begin: boolean}} */
+export function folding(lanes, names) {
+  const can = poolsOf(lanes, names).some((pool) => pool.lanes.length > 2);
+  return { can, begin: can && lanes.length > MANY };
+}
 
 /** The height of a lane and of the bar in it, px. @param {number} lanes @returns {{height: number, bar: number}} */
 export function rowFor(lanes) {
@@ -34,10 +43,12 @@ export function arrangeRows(self) {
   self.order = [...onTop, ...self.order.filter((lane) => !self.onTop.has(lane))];
   self.shown = wanted ? self.order.filter((lane) => laneMatches(self, lane, wanted)) : self.order;
   const foldable = self.fold ? poolsOf(self.shown.filter((lane) => !self.onTop.has(lane)), self.names) : [];
+  for (const pool of foldable) pool.peak = peakAlive(pool.lanes.map((lane) => threads[lane]));
   self.rows = foldRows(self.shown, foldable, self.open);
   self.row = rowFor(self.rows.length);
   const labels = self.rows.map((row) => (row.pool ? poolLabel(self, row.pool) : laneLabel(self, row.lane)));
   self.element('lane-labels').replaceChildren(...labels);
+  self.element('lanes').dataset.rows = self.row.height < 24 ? 'low' : 'high';
   self.element('lanes').style.setProperty('--lane-height', `${self.row.height}px`);
   self.body.style.height = `${Math.max(1, self.rows.length) * self.row.height}px`;
 }

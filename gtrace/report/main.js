@@ -6,9 +6,9 @@ import { formatCount, formatDuration, formatInstant, formatPercent, significant 
 import { blameWithin } from './blame.js';
 import { connectGestures, toggleHelp } from './gestures.js';
 import { heldIntervals, holdsWithin } from './gil.js';
-import { poolsOf } from './groups.js';
 import { decodeStore, fromBase64, inflate, intervalAt } from './store.js';
 import { blameRows, holdRows, lockRows, longestOf, threadRows, waitRows } from './tables.js';
+import { folding } from './lanes.js';
 import { createTable, make, setRows } from './tableview.js';
 import { arrange, createTimeline, pin, redraw, select, show, showAll, showChosen, undo, useHeld, useTheme, zoom } from './timeline.js';
 import { formatHash, parseHash } from './view.js';
@@ -293,12 +293,15 @@ function connectControls(page) {
   on('range-fit', () => showChosen(timeline));
   on('range-clear', () => select(timeline, null));
   const fold = byId('fold');
-  fold.hidden = !poolsOf(timeline.shown, timeline.names).some((pool) => pool.lanes.length > 2);
-  fold.addEventListener('click', () => {
-    timeline.fold = !timeline.fold;
-    fold.setAttribute('aria-pressed', String(timeline.fold));
+  const { can, begin } = folding(timeline.shown, timeline.names);
+  const setFold = (value) => {
+    timeline.fold = value;
+    fold.setAttribute('aria-pressed', String(value));
     arrange(timeline);
-  });
+  };
+  fold.hidden = !can;
+  if (begin) setFold(true);
+  fold.addEventListener('click', () => setFold(!timeline.fold));
   byId('lane-sort').addEventListener('change', (event) => {
     timeline.sort = event.target.value;
     arrange(timeline);

@@ -4,6 +4,7 @@ import { STATES, SUMS, laneTotals } from './aggregate.js';
 import { slicesOf } from './charts.js';
 import { drawLanes, hasRoom, paintOf, stripePatterns } from './draw.js';
 import { axisTicks, elide, formatCount, formatDuration } from './format.js';
+import { peakAlive } from './groups.js';
 import { arrangeRows, rowFor } from './lanes.js';
 import { intervalAt, laneEnd, laneStart } from './store.js';
 import { coresInUse, drawAxis, drawCores, drawGil, drawOverview, prepare } from './strips.js';
@@ -19,7 +20,7 @@ export function createTimeline(world, callbacks) {
   const totals = config.threads.map((_, lane) => laneTotals(store, sums, lane, 0, duration));
   const self = {
     world, callbacks, duration, states, totals, element,
-    view: { from: 0, to: duration }, selection: null, pin: null, history: [], order: [], shown: [], rows: [], fold: false, open: new Set(), onTop: new Set(),
+    view: { from: 0, to: duration }, selection: null, pin: null, history: [], order: [], shown: [], rows: [], fold: false, open: new Set(), onTop: new Set(), peak: peakAlive(config.threads),
     row: rowFor(store.lanes), hidden: new Set(), sort: 'start', search: '', drag: null,
     canvas: element('lane-canvas'), scroll: element('lane-scroll'), body: element('lane-body'),
     sheet: document.createElement('canvas'), striped: Uint8Array.from(config.states, (s) => (s.striped ? 1 : 0)),
@@ -69,7 +70,7 @@ function drawStrips(self, scene, size) {
   const { store, sums, config } = self.world;
   const cells = Math.max(1, Math.floor(size.width));
   if (!self.overviewCells) self.overviewCells = withoutEvidence(slicesOf(store, sums, { from: 0, to: self.duration }, cells));
-  const overviewNs = (self.duration / cells) * Math.max(1, store.lanes);
+  const overviewNs = (self.duration / cells) * self.peak;
   drawOverview(self.element('overview'), self.overviewCells, { ...scene, overviewNs }, size);
   drawAxis(self.element('axis'), self.view, { line: self.paint.line, muted: self.ink.muted }, size);
   if (self.held) drawGil(self.element('gil'), self.held, { ...scene, names: self.names }, size);

@@ -4,8 +4,8 @@ import assert from 'node:assert/strict';
 import { test } from 'node:test';
 
 import { groupNames } from './blame.js';
-import { foldRows, poolsOf } from './groups.js';
-import { barLanes, logBins, stateFigure, utilisationFigure } from './charts.js';
+import { foldRows, peakAlive, poolsOf } from './groups.js';
+import { barsOf, logBins, stateFigure, utilisationFigure } from './charts.js';
 import { inkOn, mix, onStripe, paintCells, pixelOf, rgbOf } from './draw.js';
 import { axisTicks, csvField, csvText, decimalsFor, elide, formatCount, formatDuration, formatInstant, formatPercent, plotlyText, shortFunction } from './format.js';
 import { SUMS } from './aggregate.js';
@@ -150,13 +150,23 @@ test('bars show every state that occurs, and names as text', () => {
   assert.ok(!JSON.stringify({ data, layout }).includes('<img'));
 });
 
-test('many threads share a bar, and it says so', () => {
-  const totals = Array.from({ length: 100 }, () => totalsOf([0, 5]));
-  const { single, rest } = barLanes(totals, totals.map((_, i) => i));
-  assert.equal(single.length + rest.length, 100);
-  const config = { ...CONFIG, threads: totals.map((_, i) => ({ name: `w${i}` })) };
-  const { layout } = stateFigure(config, totals, { order: totals.map((_, i) => i), hidden: new Set(), width: 900 }, THEME);
-  assert.ok(JSON.stringify(layout).includes('60 more threads'));
+test('too many threads share bars: by pool, and what is left in one', () => {
+  const totals = Array.from({ length: 100 }, (_, i) => totalsOf([0, i + 1]));
+  const all = totals.map((_, i) => i);
+  const pooled = barsOf(totals.map((_, i) => (i ? `w${i}` : 'main')), totals, all);
+  assert.deepEqual(pooled.map((bar) => [bar.label, bar.totals[0], bar.threads]), [['main', 1, 1], ['w* (99)', 5049, 99]]);
+  const left = barsOf(totals.map((_, i) => String.fromCharCode(500 + i)), totals, all);
+  assert.equal(left.length, 40);
+  assert.equal(left.reduce((sum, bar) => sum + bar.threads, 0), 100);
+  assert.equal(left.reduce((sum, bar) => sum + bar.totals[0], 0), 5050);
+  assert.equal(left.at(-1).label, '61 more threads');
+  assert.equal(barsOf(['a', 'b1', 'b2'], totals, [0, 1, 2]).length, 3);
+});
+
+test('the peak is the most threads alive at once', () => {
+  const thread = (start, end) => ({ start, end });
+  assert.equal(peakAlive([thread(0, 10), thread(2, 4), thread(4, 6), thread(5, 9)]), 3);
+  assert.equal(peakAlive([]), 1);
 });
 
 test('threads over time add up to those alive', () => {

@@ -403,6 +403,8 @@ def test_the_theme_follows_the_system_until_someone_chooses(open_page):
 def test_five_hundred_lanes_scroll_and_sort_and_are_found(open_page):
     opened = open_page(synthetic(20_000, 500, seed=3))
     page = opened.page
+    assert page.locator(".lane-label").all_inner_texts() == ["MainThread", "▸ worker-* (499)"]
+    page.click("#fold")
     assert page.locator(".lane-label").count() == 500
     before = page.evaluate("document.querySelector('#lane-canvas').toDataURL().length")
     page.evaluate("document.querySelector('#lane-scroll').scrollTop = 4000")
