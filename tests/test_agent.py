@@ -9,7 +9,7 @@ import sys
 from pathlib import Path
 
 import pytest
-from agent_support import PRELUDE, environment, needs_gil, record, run_program
+from agent_support import NATIVE, PRELUDE, compile_c, environment, needs_gil, record, run_program
 
 from gtrace.evidence.gil import GilKind, check_gil, holds, lock_waits, read_gil
 
@@ -477,6 +477,31 @@ except agent.AgentUnavailable as error:
     )
     assert "install a C compiler" in done.stdout
     assert list(tmp_path.iterdir()) == []
+
+
+def test_where_no_gil_is_seen_locks_are_recorded_and_the_level_says_why(tmp_path):
+    interposer = compile_c(tmp_path / "no_gil.so", [NATIVE / "no_gil.c"], "-shared", "-fPIC")
+    path = tmp_path / "gil.bin"
+    out = run_program(
+        """
+lock = threading.Lock()
+lock.acquire()
+lock.acquire(timeout=0.001)
+agent.stop()
+print("libpython3" in open("/proc/self/maps").read())
+print(level)
+""",
+        str(path),
+        LD_PRELOAD=str(interposer),
+    )
+    shared, level = out.splitlines()
+    if shared == "False":
+        pytest.skip("an executable with the interpreter inside cannot be interposed")
+    evidence = read_gil(path)
+    assert level == evidence.level
+    assert level.startswith("locks only: releasing the GIL signals no condition variable")
+    assert evidence.gils == ()
+    assert set(lock_waits(evidence)["outcome"]) == {"timed out"}
 
 
 def test_the_file_is_for_its_owner_only(tmp_path):
