@@ -266,6 +266,13 @@ def test_what_the_header_says_about_the_recording_comes_through(tmp_path):
     )
 
 
+def test_what_threads_with_room_left_wrote_after_the_file_was_full_counts_as_lost(tmp_path):
+    events = chunk(10, 1, *records("1001 GIL_ACQUIRE\n1002 GIL_RELEASE\n1003 GIL_ACQUIRE"))
+    evidence = read(tmp_path, events, full_at_ns=1002, full=1, lost=5)
+    assert evidence.events["time_ns"].tolist() == [1001, 1002]
+    assert evidence.lost == 6
+
+
 def slow_twin(content):
     """The same events, one record at a time."""
     rows = []

@@ -86,7 +86,7 @@ def read_gil(path: Path | str) -> GilEvents:
     if header["magic"] == b"":
         damage.append("The process ended before the agent had written anything.")
     chunks = _chunks(content, damage)
-    events = _events(chunks, header, damage)
+    events, late = _up_to(_events(chunks, header, damage), int(header["full_at_ns"]))
     about_gil = events["gil"].to_numpy() >= 0
     gils = tuple(int(a) for a in pd.unique(events["address"].to_numpy()[about_gil]))
     if header["unknown_gils"]:
@@ -100,10 +100,21 @@ def read_gil(path: Path | str) -> GilEvents:
         pid=int(header["pid"]),
         started_ns=int(header["started_ns"]),
         stopped_ns=int(header["stopped_ns"]),
-        lost=int(header["lost"]),
+        lost=int(header["lost"]) + late,
         full_at_ns=int(header["full_at_ns"]),
         damage=tuple(damage),
     )
+
+
+def _up_to(events: pd.DataFrame, full_at_ns: int) -> tuple[pd.DataFrame, int]:
+    """The events up to the moment the file was full, and how many came after it.
+
+    Threads that still had room wrote on, but of the others nothing more is known.
+    """
+    if not full_at_ns:
+        return events, 0
+    count = int(events["time_ns"].searchsorted(full_at_ns, side="right"))
+    return events.iloc[:count], len(events) - count
 
 
 def _reason(header: np.void) -> str:
