@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, replace
-from typing import TYPE_CHECKING, Final
+from typing import TYPE_CHECKING, Any, Final
 
 import numpy as np
 import pandas as pd
@@ -19,7 +19,7 @@ from gtrace.timeline.kinds import Names, find_kinds
 from gtrace.timeline.lanes import FOREIGN, Lanes, find_lanes
 from gtrace.timeline.nesting import NO_CALL, UNRECORDED, nest
 from gtrace.timeline.steps import Axis, Steps, make_steps
-from gtrace.timeline.timeline import INTERVAL_COLUMNS, Timeline
+from gtrace.timeline.timeline import EVIDENCE_DTYPE, GIL_DTYPE, INTERVAL_COLUMNS, STATE_DTYPE, Timeline
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
@@ -235,11 +235,17 @@ def _named(folded: pd.DataFrame, lanes: Lanes) -> pd.DataFrame:
 
 def _together(parts: list[pd.DataFrame]) -> pd.DataFrame:
     if not parts:
-        return pd.DataFrame({name: [] for name in INTERVAL_COLUMNS})
+        return _no_intervals()
     for column in _CATEGORIES:
         united = pd.api.types.union_categoricals([part[column] for part in parts]).categories
         parts = [part.assign(**{column: part[column].cat.set_categories(united)}) for part in parts]
     return pd.concat(parts, ignore_index=True)[list(INTERVAL_COLUMNS)]
+
+
+def _no_intervals() -> pd.DataFrame:
+    types: dict[str, Any] = {"state": STATE_DTYPE, "gil": GIL_DTYPE, "evidence": EVIDENCE_DTYPE}
+    types |= {"core": "int16", **dict.fromkeys(_CATEGORIES, "category")}
+    return pd.DataFrame({name: pd.Series([], dtype=types.get(name, "int64")) for name in INTERVAL_COLUMNS})
 
 
 def _no_threads() -> pd.DataFrame:
