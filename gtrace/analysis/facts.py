@@ -141,7 +141,7 @@ def _top(
 
 def brief(function: str) -> str:
     """``f (file.py:12)`` without the folders of the file."""
-    return re.sub(r" \((?:[^()]*/)?([^/()]+:\d+)\)$", r" (\1)", function)
+    return re.sub(r" \((?:.*/)?([^/]+:\d+)\)$", r" (\1)", function)
 
 
 def _convoy(timeline: Timeline, seconds: NDArray[np.float64]) -> Convoy | None:
@@ -149,7 +149,9 @@ def _convoy(timeline: Timeline, seconds: NDArray[np.float64]) -> Convoy | None:
     intervals = timeline.intervals
     lane, count = intervals["lane"].to_numpy(), len(timeline.threads)
     away = _is(intervals, State.IO_WAIT) | _is(intervals, State.SLEEP) | _is(intervals, State.BLOCKED)
-    waits = _is(intervals, State.GIL_WAIT)
+    # a thread that was made to let go waits as well, and has not come back from anywhere
+    back = np.append(False, away[:-1] & (lane[1:] == lane[:-1]))[: len(lane)]
+    waits = _is(intervals, State.GIL_WAIT) & back
     ran = (intervals["gil"] == Gil.HOLDS.value).to_numpy()
     life, idle, waited, own = (
         np.bincount(lane[rows], weights=seconds[rows], minlength=count)
@@ -170,25 +172,45 @@ def _convoy(timeline: Timeline, seconds: NDArray[np.float64]) -> Convoy | None:
 
 
 def _hog(timeline: Timeline, seconds: NDArray[np.float64]) -> Hog | None:
-    """The hold of the GIL behind the longest waits, where they outlast what asking should take."""
+    """The holds of the GIL behind the longest waits, where they outlast what asking should take."""
     limit = HOG_INTERVALS * timeline.run.switch_interval_s
-    waits = _is(timeline.intervals, State.GIL_WAIT) & (seconds > limit)
+    waits = timeline.intervals[_is(timeline.intervals, State.GIL_WAIT) & (seconds > limit)]
     holds = hold_table(timeline)
     length = ((holds["end_ns"] - holds["start_ns"]) / NS_PER_S).to_numpy()
-    long = length > limit
-    if not long.any() or not waits.any():
+    holds, length = holds[length > limit], length[length > limit]
+    waited = _waited_during(timeline, holds, waits)
+    if not waited.any():
         return None
-    holds, length = holds[long], length[long]
-    totals = pd.Series(length).groupby(holds["function"].to_numpy()).sum()
-    function = str(totals.index[int(totals.to_numpy().argmax())])
-    row = int(np.argmax(np.where((holds["function"] == function).to_numpy(), length, 0.0)))
+    by_function = pd.Series(waited).groupby(holds["function"].to_numpy()).sum()
+    function = str(by_function.index[int(by_function.to_numpy().argmax())])
+    guilty = (holds["function"] == function).to_numpy() & (waited > 0)
+    row = int(np.argmax(np.where(guilty, length, 0.0)))
     return Hog(
-        waited_s=float(seconds[waits].sum()),
+        waited_s=float(waited[guilty].sum()),
         longest_s=float(length[row]),
         thread=str(holds["thread"].iloc[row]),
         function=function,
         is_native=bool(function) and not re.search(r" \(.*:\d+\)$", function),
     )
+
+
+def _waited_during(timeline: Timeline, holds: pd.DataFrame, waits: pd.DataFrame) -> NDArray[np.float64]:
+    """For each hold the seconds that all ``waits`` of its process together lasted meanwhile."""
+    # processes are laid one behind the other, so that none waits for another's GIL
+    shift = timeline.threads["pid"].factorize()[0] * (int(timeline.run.duration) + 1)
+    starts, ends = (np.sort(waits[c].to_numpy() + shift[waits["lane"]]) for c in ("start_ns", "end_ns"))
+    during = [
+        _time_since(starts, times) - _time_since(ends, times)
+        for times in (holds[c].to_numpy() + shift[holds["lane"]] for c in ("start_ns", "end_ns"))
+    ]
+    return np.asarray((during[1] - during[0]) / NS_PER_S)
+
+
+def _time_since(edges: NDArray[np.int64], times: NDArray[np.int64]) -> NDArray[np.int64]:
+    """At each time how long ago all the ``edges`` before it were, summed."""
+    before = np.searchsorted(edges, times)
+    sums = np.append(0, np.cumsum(edges))
+    return np.asarray(before * times - sums[before])
 
 
 def _thread_name(timeline: Timeline, tid: int) -> str:

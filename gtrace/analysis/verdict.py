@@ -116,7 +116,7 @@ def convoy(facts: Facts) -> Verdict | None:
         "convoy",
         f"{who} that mostly wait for I/O wait for the GIL as well:"
         f" {found.mean_s * 1000:.1f} ms on average, each"
-        f" of {found.returns} times they come back, because {found.holder} {keeps}"
+        f" of {found.returns} times they had to, because {found.holder} {keeps}"
         f" ({facts.switch_interval * 1000:g} ms).",
         "Move the computing thread to a process, or lower sys.setswitchinterval:"
         " gtrace run --switch-interval tries it without a change.",
