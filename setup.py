@@ -1,8 +1,11 @@
 """Builds what of gtrace is in C: the agent and the scheduler evidence; gtrace works without them, too."""
 
+import sys
 from glob import glob
 
 from setuptools import Extension, setup
+
+FOLDERS = {"gtrace/recorder/agent": "_agent", "gtrace/recorder/scheduler": "_scheduler"}
 
 
 def extension(folder: str, name: str) -> Extension:
@@ -16,9 +19,4 @@ def extension(folder: str, name: str) -> Extension:
     )
 
 
-setup(
-    ext_modules=[
-        extension("gtrace/recorder/agent", "_agent"),
-        extension("gtrace/recorder/scheduler", "_scheduler"),
-    ]
-)
+setup(ext_modules=[extension(*item) for item in FOLDERS.items()] if sys.platform == "linux" else [])

@@ -23,12 +23,14 @@ def start(path: str, *, max_bytes: int) -> str:
     """Record this process into the new file ``path``, of at most ``max_bytes`` (at least 8 KiB).
 
     Returns ``"exact"``, or ``"locks only: why"`` where the GIL cannot be observed. Raises
-    AgentUnavailable where nothing can be recorded, FileExistsError never: that is a reason, too.
+    AgentUnavailable where nothing can be recorded, also because the file cannot be created.
     """
     agent = _load()
     try:
         level: str = agent.start(os.path.abspath(path), max_bytes)
-    except (OSError, RuntimeError) as error:
+    except OSError as error:
+        raise AgentUnavailable(f"cannot record into {path}: {error.strerror}") from error
+    except RuntimeError as error:
         raise AgentUnavailable(str(error)) from error
     return level
 

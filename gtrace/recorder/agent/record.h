@@ -1,6 +1,6 @@
 /*
  * The format of a GIL and lock evidence file, version 1. This comment is the specification;
- * gtrace/evidence/gil.py mirrors it, and a test compares the two.
+ * gtrace/evidence/gil_format.py mirrors it, and a test compares the two.
  *
  * One process writes one file (one file a thread would make ten thousand files of ten thousand
  * short threads). All numbers are little endian, all times nanoseconds of CLOCK_MONOTONIC.
