@@ -48,7 +48,8 @@ KNOWN = {
         w1   0-40   io_wait
         w1   40-45  gil_wait <- main
         w1   45-46  running
-        w1   46-88  io_wait
+        w1   46-87  io_wait
+        w1   87-88  native
         w1   88-95  gil_wait <- main
         w1   95-96  running
         w1   96-100 io_wait""",

@@ -150,7 +150,8 @@ def _convoy(timeline: Timeline, seconds: NDArray[np.float64]) -> Convoy | None:
     lane, count = intervals["lane"].to_numpy(), len(timeline.threads)
     away = _is(intervals, State.IO_WAIT) | _is(intervals, State.SLEEP) | _is(intervals, State.BLOCKED)
     # a thread that was made to let go waits as well, and has not come back from anywhere
-    back = np.append(False, away[:-1] & (lane[1:] == lane[:-1]))[: len(lane)]
+    released = (intervals["gil"] == Gil.AWAY.value).to_numpy()
+    back = np.append(False, released[:-1] & (lane[1:] == lane[:-1]))[: len(lane)]
     waits = _is(intervals, State.GIL_WAIT) & back
     ran = (intervals["gil"] == Gil.HOLDS.value).to_numpy()
     life, idle, waited, own = (
