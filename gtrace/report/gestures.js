@@ -166,7 +166,7 @@ const KEYS = {
   ArrowLeft: (self) => pan(self, -0.2), ArrowRight: (self) => pan(self, 0.2),
   ArrowUp: (self) => stepLane(self, -1), ArrowDown: (self) => stepLane(self, 1),
   '.': (self) => step(self, 1), ',': (self) => step(self, -1),
-  f: showChosen, Home: showAll, u: undo,
+  r: (self) => select(self, self.view), f: showChosen, Home: showAll, u: undo,
   Enter: (self) => { if (self.pin) selectPinned(self); },
   Escape: (self) => { if (self.selection) select(self, null); unpin(self); hideTooltip(self); },
   '/': (self) => self.element('search').focus(),

@@ -218,16 +218,16 @@ function drawCharts(page) {
   const { name, tokens } = themeNow();
   const theme = { ...tokens, states: config.states.map((state) => state[name]) };
   const range = page.selection ?? page.whole;
-  const settings = { displayModeBar: false, responsive: true };
+  const draw = (id, figure) => {
+    byId(id).style.height = `${figure.layout.height}px`;
+    page.plotly.react(id, figure.data, figure.layout, { displayModeBar: false, responsive: true });
+  };
   const left = parseFloat(getComputedStyle(document.documentElement).getPropertyValue('--label-width'));
-  const bars = stateFigure(config, page.totals, { order: page.timeline.order, hidden: page.hidden, left }, theme);
-  page.plotly.react('state-chart', bars.data, bars.layout, settings);
+  draw('state-chart', stateFigure(config, page.totals, { order: page.timeline.order, hidden: page.hidden, left }, theme));
   const slices = slicesOf(store, sums, range, SLICES);
-  const over = utilisationFigure(config, slices, { range, hidden: page.hidden, left }, theme);
-  page.plotly.react('utilisation-chart', over.data, over.layout, settings);
+  draw('utilisation-chart', utilisationFigure(config, slices, { range, hidden: page.hidden, left }, theme));
   if (!page.holds?.count) return;
-  const holds = holdFigure(page.holds.lengths, { switchInterval: config.switchInterval, left }, theme);
-  page.plotly.react('hold-chart', holds.data, holds.layout, settings);
+  draw('hold-chart', holdFigure(page.holds.lengths, { switchInterval: config.switchInterval, left }, theme));
 }
 
 // ---- legend -------------------------------------------------------------------------------------
@@ -242,7 +242,7 @@ function buildLegend(page) {
     button.title = state.meaning;
     button.setAttribute('aria-pressed', 'true');
     button.append(make('span', `swatch ${state.id}`), make('span', 'state-name', state.label), make('span', 'state-total'));
-    button.addEventListener('click', () => toggleState(page, s));
+    button.addEventListener('click', (event) => (event.shiftKey ? isolateState(page, s) : toggleState(page, s)));
     button.addEventListener('dblclick', () => isolateState(page, s));
     item.append(button);
     return item;
@@ -325,6 +325,9 @@ function connectTheme(page) {
     try { localStorage.setItem('gtrace-theme', theme); } catch { /* storage is refused: the choice lasts as long as the page */ }
     apply(theme);
   });
+  const before = { theme: 'light' };
+  window.addEventListener('beforeprint', () => { before.theme = document.documentElement.dataset.theme; if (before.theme === 'dark') apply('light'); });
+  window.addEventListener('afterprint', () => { if (before.theme === 'dark') apply('dark'); });
   matchMedia('(prefers-color-scheme: dark)').addEventListener('change', (event) => {
     let stored = null;
     try { stored = localStorage.getItem('gtrace-theme'); } catch { /* as above */ }
@@ -341,7 +344,9 @@ function writeHash(page) {
       view: zoomed ? timeline.view : null, selection: page.selection,
       hidden: [...page.hidden].map((s) => page.world.config.states[s].id), lane: timeline.search,
     });
-    history.replaceState(null, '', hash || location.pathname + location.search);
+    try {
+      history.replaceState(null, '', hash || location.pathname + location.search);
+    } catch { /* inside another page, as in a notebook, the address is not ours to change */ }
   }, 150);
 }
 

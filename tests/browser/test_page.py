@@ -267,6 +267,8 @@ def test_the_timeline_can_be_used_with_keys_alone(open_page):
     opened.wait_for_note("^33.0 ms")
     page.keyboard.press("Enter")
     assert "30.0 ms of 100 ms" in opened.text("#range-text")
+    page.keyboard.press("r")
+    assert "33.0 ms of 100 ms" in opened.text("#range-text")
     page.keyboard.press("a")
     opened.wait_for_hash("t=2")
     page.keyboard.press("Escape")
@@ -375,6 +377,9 @@ def test_the_legend_hides_a_state_and_isolates_one(open_page):
     assert pixels(opened, 40)["238,154,58"] > 200
     opened.page.dblclick("[data-state=gil_wait]")
     assert opened.page.locator("#legend button[aria-pressed=true]").count() == 10
+    opened.page.focus("[data-state=sleep]")
+    opened.page.keyboard.press("Shift+Enter")
+    assert opened.page.locator("#legend button[aria-pressed=true]").count() == 1
 
 
 def test_inferred_intervals_do_not_look_exact(open_page):
