@@ -1,18 +1,22 @@
-"""Exports for tests: a run and its calls as text, the file a format makes of them, and what viewers ask of it."""
+"""Exports for tests: a run and its calls as text, and the file that a format makes of them."""
 
 from __future__ import annotations
 
 import gzip
 import json
 import shlex
+from dataclasses import replace
 from pathlib import Path
-from typing import Any, Final
+from typing import TYPE_CHECKING, Any, Final
 
 import numpy as np
+import pandas as pd
 
 from gtrace.export.calls import LaneCalls, nested_ends, order_of_entry
 from gtrace.export.formats import FORMATS
-from gtrace.timeline import Timeline
+
+if TYPE_CHECKING:
+    from gtrace.timeline import Timeline
 
 NS_PER_MS: Final = 1_000_000
 
@@ -31,7 +35,7 @@ io    80-90   native    zlib.compress
 
 HOSTILE: Final = (
     "</script><img src=x onerror=alert(1)>",
-    "quote \" back \\ slash",
+    'quote " back \\ slash',
     "lone \udcff surrogate",
     "nul \x00 and \x1b[31m",
     "line \u2028 paragraph \u2029",
@@ -77,6 +81,19 @@ def _no_duplicates(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
 
 def _no_constant(name: str) -> Any:
     raise AssertionError(f"not JSON: {name}")
+
+
+def named(timeline: Timeline, name: str) -> Timeline:
+    """The run of one thread, in which the thread, its functions and the command have this name."""
+    timeline.threads["name"] = pd.Series([name], dtype=object)
+    function = timeline.intervals["function"].cat.rename_categories(pd.Index([name], dtype=object))
+    run = replace(timeline.run, command=(name,))
+    return replace(timeline, run=run, intervals=timeline.intervals.assign(function=function))
+
+
+def shown(name: str) -> str:
+    """As every format shows it."""
+    return name.replace("\udcff", "?").replace("\x00", "\N{REPLACEMENT CHARACTER}")
 
 
 def badly_nested(spans: list[tuple[int, int]]) -> list[tuple[int, int]]:

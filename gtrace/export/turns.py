@@ -52,9 +52,10 @@ def holds(timeline: Timeline) -> pd.DataFrame:
     order = np.lexsort((ends - starts, turn))
     last = np.flatnonzero(np.append(turn[1:] != turn[:-1], True))
     first = np.append(0, last[:-1] + 1)
-    table = held.iloc[first][["pid", "gil_number", "lane", "start_ns"]]
-    functions = held["function"].astype(object).to_numpy()[order[last]]
-    return table.assign(end_ns=ends[last], function=functions).reset_index(drop=True)
+    table = held.iloc[first][["pid", "gil_number", "lane", "start_ns"]].reset_index(drop=True)
+    # a name with a lone surrogate fits no string type of pandas
+    functions = pd.Series(held["function"].astype(object).to_numpy()[order[last]], dtype=object)
+    return table.assign(end_ns=ends[last], function=functions)
 
 
 def handoffs(timeline: Timeline, turns: pd.DataFrame) -> list[Arrow]:
