@@ -89,7 +89,7 @@ def cell(need: Need, turn: Turn, presence: Presence = Presence.UNSEEN) -> Cell:
         return _placed(need, Gil.AWAY, presence)
     if turn >= Turn.HOLDS:
         return _seen(need, turn)
-    return _inferred(need, turn)
+    return _unless_off(_inferred(need, turn), presence)
 
 
 def _holding(presence: Presence) -> Cell:
@@ -121,6 +121,15 @@ def _inferred(need: Need, turn: Turn) -> Cell:
     if turn is Turn.OTHER and need is Need.PYTHON:
         return Cell(State.GIL_WAIT, Gil.WAITS, inferred, GIL_REASON)
     return Cell(State.UNKNOWN, None, inferred, AWAY_UNKNOWN if turn is Turn.OTHER else UNPROVEN)
+
+
+def _unless_off(inferred: Cell, presence: Presence) -> Cell:
+    """What calls alone conclude, but that nobody runs who is off the core."""
+    if presence is Presence.PREEMPTED:
+        return Cell(State.PREEMPTED, None, Evidence.DERIVED)
+    if presence is Presence.OFF and not inferred.own and inferred.state is not State.GIL_WAIT:
+        return Cell(State.BLOCKED, None, Evidence.DERIVED, NOT_KNOWN)
+    return inferred
 
 
 def _seen(need: Need, turn: Turn) -> Cell:

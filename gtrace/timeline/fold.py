@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Final
 import numpy as np
 import pandas as pd
 
-from gtrace.model import NO_CORE, Evidence, State
+from gtrace.model import NO_CORE, RUN_STATES, Evidence, State
 from gtrace.timeline.cells import (
     EVIDENCE_CODES,
     LOCK,
@@ -140,9 +140,7 @@ def _rows(situation: Situation, turn: Steps, needs: Ints) -> _Rows:
     lock = np.where(presence <= Presence.OFF, lock, NO_LOCK)
     need = np.where(unseen & (lock != NO_LOCK), int(Need.AWAY), needs[call])
     at = need, whose, presence
-    state, reason, own = _TABLE.state[at], _TABLE.reason[at], _TABLE.own[at] == 1
-    state = np.where(own, kinds.state[call], state)
-    reason = np.where(own, kinds.reason[call] + len(REASONS), reason)
+    state, reason = _states(kinds, call, at)
     lane = axis.lanes(keys)
     rows = _Rows(
         lane,
@@ -154,9 +152,19 @@ def _rows(situation: Situation, turn: Steps, needs: Ints) -> _Rows:
         _TABLE.evidence[at],
         reason,
         lock,
-        np.where(presence == Presence.ON, place - int(Presence.ON), NO_CORE),
+        np.where((presence == Presence.ON) & np.isin(state, _ON_A_CORE), place - int(Presence.ON), NO_CORE),
     )
     return rows if gil is None or gil.waits.empty else _with_locks(rows, kinds, gil)
+
+
+def _states(kinds: CallKinds, call: Ints, at: tuple[Ints, Ints, Ints]) -> tuple[Ints, Ints]:
+    """State and reason by the table of states, or by the call where that is away."""
+    own = _TABLE.own[at] == 1
+    state = np.where(own, kinds.state[call], _TABLE.state[at])
+    # a call that computes may also wait (SQLite for the disk); off the core it does not compute
+    idle = own & (at[2] == Presence.OFF) & (state == STATE_CODES[State.NATIVE])
+    state = np.where(idle, STATE_CODES[State.BLOCKED], state)
+    return state, np.where(own, kinds.reason[call] + len(REASONS), _TABLE.reason[at])
 
 
 def _whole_waits(lane: Ints, call: Ints, whose: Ints, lock: Ints) -> Ints:
@@ -187,11 +195,14 @@ def _with_locks(rows: _Rows, kinds: CallKinds, gil: GilHistory) -> _Rows:
 
 
 def _merge(rows: _Rows, kinds: CallKinds) -> pd.DataFrame:
-    """Joins neighbours of one lane that say the same; of a wait, also call and lock must be the same."""
+    """Joins neighbours of one lane that say the same; of a wait, also call and lock must be the same.
+
+    A wait for the GIL is one, on a core and off it.
+    """
     waited = np.where(kinds.need[rows.call] == Need.AWAY, rows.call, NO_CALL)
     waited = np.where(np.isin(rows.state, _ONE_FUNCTION), NO_CALL, waited)
     same = np.ones(max(len(rows.lane) - 1, 0), dtype=bool)
-    for column in (rows.lane, rows.state, rows.gil, rows.reason, rows.evidence, rows.lock, waited):
+    for column in (rows.lane, rows.state, rows.gil, rows.reason, rows.evidence, rows.lock, rows.core, waited):
         same &= column[1:] == column[:-1]
     first = np.append(True, ~same)[: len(rows.lane)]
     starts = np.flatnonzero(first)
@@ -217,6 +228,7 @@ def _merge(rows: _Rows, kinds: CallKinds) -> pd.DataFrame:
 
 _ONE_FUNCTION: Final = tuple(STATE_CODES[s] for s in (State.RUNNING, State.GIL_WAIT, State.UNKNOWN))
 """States in which many calls make one interval."""
+_ON_A_CORE: Final = tuple(STATE_CODES[s] for s in RUN_STATES)
 
 
 def _main_calls(group: Ints, rows: _Rows, kinds: CallKinds) -> Ints:
