@@ -43,9 +43,10 @@ def test_fold(claim, tmp_path):
 
 @st.composite
 def scenarios(draw, kind):
-    """Evidence of one kind: ``calls``, ``agent``, ``locks``, ``free`` (no GIL), ``free locks``, ``light``."""
-    calls = run_calls(LANES, [] if kind == "light" else draw(call_steps(LANES)))
-    gil = run_gil(LANES, draw(gil_steps(LANES))) if kind not in ("calls", "free") else None
+    """Evidence of one kind; ``free`` has no GIL, ``cores`` are seen by the scheduler."""
+    calls = run_calls(LANES, [] if "light" in kind else draw(call_steps(LANES)))
+    has_agent = any(word in kind for word in ("agent", "locks", "light"))
+    gil = run_gil(LANES, draw(gil_steps(LANES))) if has_agent else None
     end = max(calls.end, gil.end if gil else 0) + draw(st.integers(0, 2))
     starts = [draw(st.integers(0, min(4, end - 1))) for _ in range(LANES)]
     # a thread whose evidence is exact lives as long as it has any
@@ -56,9 +57,22 @@ def scenarios(draw, kind):
         known_from=draw(st.sampled_from([0, 0, 3, end])),
         gil=gil,
         gil_end=draw(st.integers(1, end + 1)) if gil else 0,
-        level="exact" if kind in ("agent", "light") else "locks only: why",
-        free_threaded=kind.startswith("free"),
+        level="locks only: why" if "locks" in kind else "exact",
+        free_threaded="free" in kind,
+        places=[draw(places(end)) for _ in range(LANES)] if "cores" in kind else None,
     )
+
+
+def places(end):
+    """Where the scheduler saw a thread from when on."""
+    change = st.tuples(st.integers(0, end), st.integers(0, 4))
+    return st.lists(change, max_size=8).map(lambda changes: sorted(dict(changes).items()))
+
+
+KINDS = (
+    "calls", "agent", "locks", "free", "free locks", "light",
+    "agent cores", "light cores", "free locks cores", "calls cores", "locks cores",
+)  # fmt: skip
 
 
 def check_lane(folded, reference, lane):
@@ -72,8 +86,8 @@ def check_lane(folded, reference, lane):
         gil = row.gil if isinstance(row.gil, str) else "none"
         for tick in ticks:
             said = told[tick]
-            assert (row.state, gil, row.evidence, row.reason, row.lock) == (
-                said.state, said.gil, said.evidence, said.reason, said.lock,
+            assert (row.state, gil, row.evidence, row.reason, row.lock, row.core) == (
+                said.state, said.gil, said.evidence, said.reason, said.lock, said.core,
             ), (lane, tick)  # fmt: skip
         check_names(row, [told[tick].call for tick in ticks])
         assert row.blocker == expected_blocker(reference, row, ticks)
@@ -103,9 +117,9 @@ def expected_blocker(reference, row, ticks):
     return reference.blocker(row.lane, ticks) if row.state == "gil_wait" else -1
 
 
-@pytest.mark.parametrize("kind", ["calls", "agent", "locks", "free", "free locks", "light"])
+@pytest.mark.parametrize("kind", KINDS)
 def test_every_tick_says_what_a_plain_loop_says(kind):
-    @settings(max_examples=50, deadline=None, suppress_health_check=[HealthCheck.too_slow])
+    @settings(max_examples=30, deadline=None, suppress_health_check=[HealthCheck.too_slow])
     @given(scenarios(kind))
     def says(scenario):
         situation = situation_of(scenario)

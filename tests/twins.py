@@ -7,7 +7,7 @@ tick, so a list with one entry a tick says all that there is to say about a thre
 from __future__ import annotations
 
 from collections import Counter
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Any, Final
 
 import numpy as np
@@ -21,7 +21,7 @@ from gtrace.timeline.gil import gil_history
 from gtrace.timeline.kinds import Names, find_kinds
 from gtrace.timeline.lanes import Lanes
 from gtrace.timeline.nesting import NO_CALL, UNRECORDED, nest
-from gtrace.timeline.steps import Axis, make_steps
+from gtrace.timeline.steps import Axis, Steps, make_steps
 
 TICK: Final = 1000
 SWITCH_TICKS: Final = 4
@@ -190,6 +190,8 @@ class Scenario:
     gil_end: int = 0
     level: str = "exact"
     free_threaded: bool = False
+    places: list[list[tuple[int, int]]] | None = None
+    """By thread, from which tick on the scheduler saw it where: 0 nowhere, 1 off, 2 preempted, 3 + core."""
 
     @property
     def end(self) -> int:
@@ -221,7 +223,15 @@ def situation_of(scenario: Scenario) -> Situation:
         switch_interval_ns=SWITCH_TICKS * TICK,
         free_threaded=scenario.free_threaded,
         gil=history,
+        presence=None if scenario.places is None else presence_of(scenario.places, axis),
     )
+
+
+def presence_of(places: list[list[tuple[int, int]]], axis: Axis) -> Steps:
+    """The places of each lane as steps."""
+    rows = [(lane, tick * TICK, value) for lane, changes in enumerate(places) for tick, value in changes]
+    lanes, times, values = (np.array([row[i] for row in rows], dtype=np.int64) for i in range(3))
+    return make_steps(axis, axis.keys(lanes, times), values, 0)
 
 
 @dataclass(frozen=True)
@@ -234,6 +244,7 @@ class Told:
     reason: str
     lock: int = -1
     call: Any = None
+    core: int = -1
 
 
 def need_of(call: Call | int) -> str:
@@ -278,6 +289,29 @@ def holders_by_tick(needs: list[dict[int, str]], events: list[tuple[int, int]], 
         else:
             told.append(later[0][1] if later[0][1] in candidates else -2)
     return told
+
+
+NOWHERE, OFF, PREEMPTED, ON = range(4)
+
+
+def holding(call: Call | int, place: int) -> Told:
+    """With the GIL: who blocks meanwhile stalls all others."""
+    state = {OFF: "stalled", PREEMPTED: "preempted"}.get(place, "running")
+    return Told(state, "holds", "exact", "", call=call, core=max(place - ON, -1))
+
+
+def unless_off(inferred: Told, place: int) -> Told:
+    """What calls conclude, but that nobody runs who is off the core."""
+    if place == PREEMPTED:
+        return Told("preempted", "none", "derived", "", call=inferred.call)
+    if place == OFF and inferred.gil != "away" and inferred.state != "gil_wait":
+        return Told("blocked", "none", "derived", "not known", call=inferred.call)
+    if place == OFF and inferred.state == "native":
+        return replace(inferred, state="blocked")
+    return replace(inferred, core=place - ON) if place >= ON and inferred.state in RUN else inferred
+
+
+RUN: Final = ("running", "native")
 
 
 class Reference:
@@ -374,15 +408,43 @@ class Reference:
                 at += way
         return max(found)
 
+    def place(self, lane: int, tick: int) -> int:
+        """Where the scheduler saw a thread last."""
+        if self.scenario.places is None:
+            return NOWHERE
+        past = [value for at, value in self.scenario.places[lane] if at <= tick]
+        return past[-1] if past else NOWHERE
+
     def _at(self, lane: int, tick: int) -> Told:
-        call, lock = self._call(lane, tick), self._lock(lane, tick)
-        if lock >= 0:
+        call, lock, place = self._call(lane, tick), self._lock(lane, tick), self.place(lane, tick)
+        if lock >= 0 and place in (NOWHERE, OFF):
             return self._in_lock_wait(call, lock)
+        turn = self.turn(lane, tick) if self.seen else ""
+        if turn == "holds":
+            return holding(call, place)
+        if place != NOWHERE and (turn == "away" or self.scenario.free_threaded):
+            return self._placed(call, place)
         if self.seen:
-            return self._as_seen(call, self.turn(lane, tick))
+            return self._as_seen(call, turn)
         if self.scenario.free_threaded:
             return self._without_gil(call)
-        return self._as_inferred(lane, tick, call)
+        return unless_off(self._as_inferred(lane, tick, call), place)
+
+    def _placed(self, call: Call | int, place: int) -> Told:
+        """Away from the GIL, or without one, where the scheduler saw the thread."""
+        gil = "none" if self.scenario.free_threaded else "away"
+        kind = NAMES[call.name][0] if isinstance(call, Call) else ""
+        if self.scenario.free_threaded:
+            kind = need_of(call)
+        if place == PREEMPTED:
+            return Told("preempted", gil, "exact", "", call=call)
+        if place >= ON:
+            computes = gil == "none" and kind != AWAY
+            return Told("running" if computes else "native", gil, "exact", "", call=call, core=place - ON)
+        if kind == AWAY:
+            state, reason = waits_for(call)
+            return Told("blocked" if state == "native" else state, gil, "exact", reason, call=call)
+        return Told("blocked", gil, "exact", "not known", call=call)
 
     def _in_lock_wait(self, call: Call | int, lock: int) -> Told:
         state, reason = "lock_wait", "lock"
@@ -466,9 +528,7 @@ def stretches(told: dict[int, Told]) -> list[list[int]]:
     found: list[list[int]] = []
     for tick, said in told.items():
         before = told.get(tick - 1)
-        same = before is not None and (before.state, before.gil, before.reason, before.lock) == (
-            said.state, said.gil, said.reason, said.lock,
-        )  # fmt: skip
+        same = before is not None and replace(before, call=None) == replace(said, call=None)
         if same:
             found[-1].append(tick)
         else:
