@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import gzip
 import json
+import re
 import shlex
 from dataclasses import replace
 from pathlib import Path
@@ -37,7 +38,7 @@ HOSTILE: Final = (
     "</script><img src=x onerror=alert(1)>",
     'quote " back \\ slash',
     "lone \udcff surrogate",
-    "nul \x00 and \x1b[31m",
+    "nul \x00 and \x1b[31m and\ta\nline",
     "line \u2028 paragraph \u2029",
     "\u202egnp.exe",
     "Grüße 🐍",
@@ -66,7 +67,7 @@ def written(format_name: str, timeline: Timeline, calls: list[LaneCalls], path: 
     """What stands in the file, strictly read: no duplicate keys, no NaN."""
     FORMATS[format_name].write(timeline, calls, path)
     data = gzip.decompress(path.read_bytes()) if path.suffix == ".gz" else path.read_bytes()
-    return strictly(data.decode("ascii"))
+    return strictly(data.decode())
 
 
 def strictly(text: str) -> Any:
@@ -93,7 +94,7 @@ def named(timeline: Timeline, name: str) -> Timeline:
 
 def shown(name: str) -> str:
     """As every format shows it."""
-    return name.replace("\udcff", "?").replace("\x00", "\N{REPLACEMENT CHARACTER}")
+    return re.sub(r"[\x00-\x1f]", "\N{REPLACEMENT CHARACTER}", name.replace("\udcff", "?"))
 
 
 def badly_nested(spans: list[tuple[int, int]]) -> list[tuple[int, int]]:

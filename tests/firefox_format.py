@@ -172,9 +172,10 @@ def _thread(profile: dict[str, Any], thread: dict[str, Any]) -> Iterator[str]:
     yield from _table("samples", samples, {"stack": stacks, "time": number, "weight": number})
     if samples["time"] != sorted(samples["time"]):
         yield "samples go back in time"
+    categories = below(len(profile["meta"]["categories"]))
     yield from _table("markers", markers, {
         "data": lambda data: type(data) is dict, "name": below(len(shared["stringArray"])),
-        "startTime": number, "endTime": number, "phase": only(1), "category": below(len(profile["meta"]["categories"])),
+        "startTime": number, "endTime": number, "phase": only(1), "category": categories,
     })  # fmt: skip
     spans = zip(markers["startTime"], markers["endTime"], strict=True)
     yield from (f"marker ends before it begins: {span}" for span in spans if span[1] < span[0])

@@ -67,8 +67,8 @@ def write_firefox(timeline: Timeline, calls: list[LaneCalls], path: Path) -> Non
     styles = [_style_of(kind, tables) for kind in kinds.found]
     tracks = [*_gil_tracks(timeline, tables, styles), *_lane_tracks(timeline, kinds.codes)]
     with open_json(path) as file:
-        file.write(f'{{"meta":{quoted(meta(timeline, len(tracks)))},\n"libs":[],\n'.encode("ascii"))
-        file.write(f'"shared":{quoted(tables.as_json())},\n"threads":['.encode("ascii"))
+        file.write(f'{{"meta":{quoted(meta(timeline, len(tracks)))},\n"libs":[],\n'.encode())
+        file.write(f'"shared":{quoted(tables.as_json())},\n"threads":['.encode())
         for i, track in enumerate(tracks):
             file.write(b",\n" if i else b"")
             _write_track(file, track, styles)
@@ -185,7 +185,7 @@ def _write_track(file: IO[bytes], track: Track, styles: list[Style]) -> None:
         "phase": (np.full(len(codes), _INTERVAL), str),
         "category": (codes, [str(style.category) for style in styles].__getitem__),
     }
-    file.write(quoted(track.head)[:-1].encode("ascii"))
+    file.write(quoted(track.head)[:-1].encode())
     file.write(b',\n"samples":{"weightType":"tracing-ms",')
     _write_columns(file, samples)
     file.write(b',\n"markers":{')
@@ -196,10 +196,10 @@ def _write_track(file: IO[bytes], track: Track, styles: list[Style]) -> None:
 def _write_columns(file: IO[bytes], columns: Columns) -> None:
     """The columns of a table, their length, and a closing brace."""
     for name, (values, text) in columns.items():
-        file.write(f'"{name}":'.encode("ascii"))
+        file.write(f'"{name}":'.encode())
         write_array(file, (",".join(map(text, values[rows].tolist())) for rows in chunks(len(values))))
         file.write(b",\n")
-    file.write(f'"length":{len(values)}}}'.encode("ascii"))
+    file.write(f'"length":{len(values)}}}'.encode())
 
 
 def _ms(time_ns: int) -> str:

@@ -43,7 +43,7 @@ def write_perfetto(timeline: Timeline, calls: list[LaneCalls], path: Path) -> No
     with open_json(path) as file:
         file.write(b'{"traceEvents":')
         write_array(file, _events(timeline, calls, tracks, turns))
-        file.write(f',"otherData":{quoted(_about(timeline))}}}\n'.encode("ascii"))
+        file.write(f',"otherData":{quoted(_about(timeline))}}}\n'.encode())
 
 
 def state_tracks(timeline: Timeline) -> list[int]:

@@ -50,13 +50,13 @@ def write_speedscope(timeline: Timeline, calls: list[LaneCalls], path: Path) -> 
     frames = Frames()
     names = [f"{n} ({t})" for n, t in zip(timeline.threads["name"], timeline.threads["tid"], strict=True)]
     with open_json(path) as file:
-        file.write(f'{{"$schema":"{SCHEMA}",'.encode("ascii"))
+        file.write(f'{{"$schema":"{SCHEMA}",'.encode())
         file.write(b'"profiles":[')
         between = ""
         for name, events in _profiles(timeline, calls, frames, names):
             about = {"type": "evented", "name": name, "unit": "nanoseconds", "startValue": 0}
             head = quoted(about | {"endValue": _end(timeline, calls)})
-            file.write(f'{between}{head[:-1]},"events":'.encode("ascii"))
+            file.write(f'{between}{head[:-1]},"events":'.encode())
             write_array(file, events)
             file.write(b"}")
             between = ",\n"
@@ -71,7 +71,7 @@ def _write_tail(file: IO[bytes], timeline: Timeline, frames: Frames) -> None:
         "activeProfileIndex": 0,
         "exporter": f"gtrace {run.gtrace_version}",
     }
-    file.write(f"],\n{quoted(tail)[1:]}\n".encode("ascii"))
+    file.write(f"],\n{quoted(tail)[1:]}\n".encode())
 
 
 def _end(timeline: Timeline, calls: list[LaneCalls]) -> int:

@@ -16,6 +16,7 @@ COMPRESSION: Final = 3
 """Levels above it took twice the time for a tenth of the size on a million calls."""
 ROWS: Final = 1 << 14
 """So many events are text at a time."""
+_CONTROLS: Final = dict.fromkeys(range(32), "\N{REPLACEMENT CHARACTER}")
 
 
 @contextmanager
@@ -30,17 +31,17 @@ def open_json(path: Path) -> Iterator[IO[bytes]]:
 
 
 def quoted(value: Any) -> str:
-    """``value`` as JSON in ASCII.
+    """``value`` as JSON in which nothing is escaped but quotes and backslashes.
 
-    Lone surrogates, which no viewer can decode, become ``?``; NUL, at which Perfetto gives up
-    decoding, becomes the replacement character.
+    Perfetto shows other escapes as they stand, so control characters become the replacement
+    character; lone surrogates, which UTF-8 has no form for, become ``?``.
     """
-    return json.dumps(_whole(value), separators=(",", ":"))
+    return json.dumps(_whole(value), ensure_ascii=False, separators=(",", ":"))
 
 
 def _whole(value: Any) -> Any:
     if isinstance(value, str):
-        return value.encode("utf-8", "replace").decode("utf-8").replace("\0", "\N{REPLACEMENT CHARACTER}")
+        return value.encode("utf-8", "replace").decode("utf-8").translate(_CONTROLS)
     if isinstance(value, dict):
         return {_whole(key): _whole(item) for key, item in value.items()}
     if isinstance(value, list | tuple):
@@ -57,5 +58,5 @@ def write_array(file: IO[bytes], parts: Iterable[str]) -> None:
     """Writes ``[…]``; ``parts`` are values as JSON, several in one joined by commas; none is empty."""
     file.write(b"[")
     for i, part in enumerate(parts):
-        file.write((",\n" + part if i else part).encode("ascii"))
+        file.write((",\n" + part if i else part).encode())
     file.write(b"]")
