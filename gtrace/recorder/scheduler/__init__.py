@@ -104,17 +104,17 @@ def _threads() -> tuple[int, ...]:
 def _online_cores() -> tuple[int, ...]:
     """All of them, also where this process may use few: that can change."""
     try:
-        with open(ONLINE, encoding="ascii") as file:
+        with open(ONLINE, "rb") as file:
             return _parse_ranges(file.read())
     except (OSError, ValueError):
         return tuple(range(os.cpu_count() or 1))
 
 
-def _parse_ranges(text: str) -> tuple[int, ...]:
+def _parse_ranges(text: bytes) -> tuple[int, ...]:
     """The numbers in ``0-3,8``."""
     numbers: list[int] = []
-    for part in text.strip().split(","):
-        first, _, last = part.partition("-")
+    for part in text.strip().split(b","):
+        first, _, last = part.partition(b"-")
         numbers.extend(range(int(first), int(last or first) + 1))
     return tuple(numbers)
 
@@ -141,7 +141,7 @@ def _reason_of_process(number: int, why: str) -> str:
 
 def _reason_of_refusal(why: str) -> str:
     try:
-        with open(PARANOID, encoding="ascii") as file:
+        with open(PARANOID, "rb") as file:
             level = int(file.read())
     except (OSError, ValueError):
         level = PARANOID_ALLOWED
@@ -150,6 +150,8 @@ def _reason_of_refusal(why: str) -> str:
             f"kernel.perf_event_paranoid is {level}: "
             f"sysctl -w kernel.perf_event_paranoid={PARANOID_ALLOWED} as root allows it"
         )
+    if not os.access("/proc/self/environ", os.R_OK):
+        return "this process changed its user, or has capabilities of its own, and may not be observed since"
     return (
         f"perf_event_open is refused here ({why}): in a container, start it with --cap-add PERFMON "
         "or with a --security-opt seccomp= profile that allows perf_event_open"
