@@ -213,7 +213,8 @@ def _all_names_are_utf8() -> bool:
     codes = [one.__code__ for one in gc.get_objects() if type(one) is types.FunctionType]
     while codes:
         code = codes.pop()
-        if not (_is_utf8(code.co_name) and _is_utf8(code.co_filename)):
+        names = code.co_filename, getattr(code, "co_qualname", code.co_name)
+        if not all(map(_is_utf8, names)):
             return False
         codes += [one for one in code.co_consts if type(one) is types.CodeType]
     return True

@@ -9,6 +9,11 @@ from __future__ import annotations
 import os
 import sys
 
+LOADED_BEFORE = set(sys.modules)
+import importlib.util  # noqa: E402  (what the program would have to import itself is noted first)
+import json  # noqa: E402
+from importlib.machinery import PathFinder  # noqa: E402
+
 TYPE_CHECKING = False
 if TYPE_CHECKING:
     from types import ModuleType
@@ -27,16 +32,13 @@ def _forget_ourselves(launch: dict[str, Any]) -> None:
 
 def _run_shadowed_sitecustomize() -> None:
     """Runs the sitecustomize that this one hides, if the interpreter has one."""
-    from importlib.machinery import PathFinder
-    from importlib.util import module_from_spec
-
     ours = sys.modules.pop("sitecustomize")
     spec = PathFinder.find_spec("sitecustomize", sys.path)
     if spec is None or spec.loader is None:
         # the import system wants to find something under the name it is importing
         sys.modules["sitecustomize"] = ours
         return
-    module = module_from_spec(spec)
+    module = importlib.util.module_from_spec(spec)
     sys.modules["sitecustomize"] = module
     spec.loader.exec_module(module)
 
@@ -47,9 +49,7 @@ def _import_recorder(root: str, version: str) -> ModuleType:
     Only the interpreter's own has an agent built for it; one of another version would write
     another format.
     """
-    from importlib.util import find_spec, module_from_spec, spec_from_file_location
-
-    if find_spec("gtrace") is not None:
+    if importlib.util.find_spec("gtrace") is not None:
         import gtrace
 
         if gtrace.__version__ == version:
@@ -57,33 +57,25 @@ def _import_recorder(root: str, version: str) -> ModuleType:
 
             return session
     package = os.path.join(root, "gtrace")
-    spec = spec_from_file_location(
+    spec = importlib.util.spec_from_file_location(
         "gtrace", os.path.join(package, "__init__.py"), submodule_search_locations=[package]
     )
     assert spec is not None
     assert spec.loader is not None
-    sys.modules["gtrace"] = module_from_spec(spec)
+    sys.modules["gtrace"] = importlib.util.module_from_spec(spec)
     spec.loader.exec_module(sys.modules["gtrace"])
     from gtrace.recorder import session
 
     return session
 
 
-def _hide(loaded_before: set[str]) -> None:
+def _hide(ours: set[str]) -> None:
     """Lets the program import for itself what is ours, and what its own folder has under a name we took."""
-    from importlib.machinery import PathFinder
-
-    for name in sys.modules.keys() - loaded_before:
-        if name.partition(".")[0] == "gtrace":
-            del sys.modules[name]
     folder = _program_folder()
-    if folder is None:
-        return
-    for name in sys.modules.keys() - loaded_before:
+    for name in ours - {"sitecustomize"}:
         package = name.partition(".")[0]
-        if package == "sitecustomize" or PathFinder.find_spec(package, [folder]) is None:
-            continue
-        del sys.modules[name]
+        if package == "gtrace" or (folder is not None and PathFinder.find_spec(package, [folder])):
+            del sys.modules[name]
 
 
 def _program_folder() -> str | None:
@@ -100,15 +92,13 @@ def _start() -> None:
     text = os.environ.pop("GTRACE_LAUNCH", None)
     if text is None:
         return
-    loaded = set(sys.modules)
-    import json
-
     launch = json.loads(text)
     _forget_ourselves(launch)
+    ours = sys.modules.keys() - LOADED_BEFORE
     _run_shadowed_sitecustomize()
-    loaded.update(sys.modules)
+    theirs = sys.modules.keys() - ours
     _import_recorder(launch["root"], launch["version"]).start(launch)
-    _hide(loaded)
+    _hide(sys.modules.keys() - theirs)
 
 
 _start()

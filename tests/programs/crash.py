@@ -1,0 +1,27 @@
+"""Shows the stacks of its threads, then ends by a signal that cannot be handled in Python."""
+
+import faulthandler
+import sys
+import threading
+import traceback
+
+ready, end = threading.Event(), threading.Event()
+
+
+def waits():
+    ready.set()
+    end.wait()
+
+
+thread = threading.Thread(target=waits)
+thread.start()
+ready.wait()
+for _ in range(1000):
+    stack = traceback.format_stack(sys._current_frames()[thread.ident])
+    if "waiter.acquire" in stack[-1]:
+        break
+print("".join(stack))
+end.set()
+thread.join()
+faulthandler.enable()
+faulthandler._sigsegv()
