@@ -160,11 +160,13 @@ def _rows(situation: Situation, turn: Steps, needs: Ints) -> _Rows:
 def _states(kinds: CallKinds, call: Ints, at: tuple[Ints, Ints, Ints]) -> tuple[Ints, Ints]:
     """State and reason by the table of states, or by the call where that is away."""
     own = _TABLE.own[at] == 1
+    native = STATE_CODES[State.NATIVE]
     state = np.where(own, kinds.state[call], _TABLE.state[at])
+    named = own | (state == native) & (kinds.state[call] == native)
     # a call that computes may also wait (SQLite for the disk); off the core it does not compute
-    idle = own & (at[2] == Presence.OFF) & (state == STATE_CODES[State.NATIVE])
+    idle = own & (at[2] == Presence.OFF) & (state == native)
     state = np.where(idle, STATE_CODES[State.BLOCKED], state)
-    return state, np.where(own, kinds.reason[call] + len(REASONS), _TABLE.reason[at])
+    return state, np.where(named, kinds.reason[call] + len(REASONS), _TABLE.reason[at])
 
 
 def _whole_waits(lane: Ints, call: Ints, whose: Ints, lock: Ints) -> Ints:
