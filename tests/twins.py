@@ -439,8 +439,10 @@ class Reference:
         if place == PREEMPTED:
             return Told("preempted", gil, "exact", "", call=call)
         if place >= ON:
-            computes = gil == "none" and kind != AWAY
-            return Told("running" if computes else "native", gil, "exact", "", call=call, core=place - ON)
+            state = "running" if gil == "none" and kind != AWAY else "native"
+            own = waits_for(call) if isinstance(call, Call) else ("", "")
+            reason = own[1] if state == own[0] == "native" else ""
+            return Told(state, gil, "exact", reason, call=call, core=place - ON)
         if kind == AWAY:
             state, reason = waits_for(call)
             return Told("blocked" if state == "native" else state, gil, "exact", reason, call=call)
