@@ -87,7 +87,8 @@ def test_what_is_imported_is_declared_and_what_is_declared_is_imported():
     requirements = metadata.requires("gtrace") or []
     declared = {re.split(r"[^\w-]", name)[0] for name in requirements if "extra ==" not in name}
 
-    assert imported_packages() == declared
+    loaded_by_the_recorder = {"viztracer"}  # its C extension alone, which leaves no import statement
+    assert imported_packages() | loaded_by_the_recorder == declared
 
 
 def test_the_changelog_tells_of_this_version():
