@@ -40,6 +40,7 @@ def summarize(timeline: Timeline) -> dict[str, Any]:
         "notes": list(run.notes),
         "gil": gil_numbers(timeline),
         "parallelism": parallelism(timeline),
+        "wakeups": wakeup_numbers(timeline),
         "threads": _threads(timeline, states),
         "verdict": {"code": verdict.code, "text": verdict.text},
     }
@@ -84,6 +85,23 @@ def gil_numbers(timeline: Timeline) -> dict[str, Any]:
         "handoffs": timeline.handoffs,
         "forced_releases": _total(timeline.threads["gil_forced_releases"]),
     }
+
+
+def wakeup_numbers(timeline: Timeline) -> dict[str, Any]:
+    """By cause (``gil``, ``lock``) how many wake-ups there were, and how long they took."""
+    numbers: dict[str, Any] = {}
+    if timeline.wakeups.empty:
+        return numbers
+    for cause, rows in timeline.wakeups.groupby("cause", observed=True):
+        seconds = rows["latency_ns"].to_numpy() / NS_PER_S
+        p50, p99 = np.percentile(seconds, (50, 99))
+        numbers[str(cause)] = {
+            "count": len(seconds),
+            "p50_s": float(p50),
+            "p99_s": float(p99),
+            "max_s": float(seconds.max()),
+        }
+    return numbers
 
 
 def _total(counts: pd.Series) -> int | None:

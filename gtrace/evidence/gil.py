@@ -292,11 +292,13 @@ RACE_NS: Final = 1_000_000
 
 
 def lock_waits(evidence: GilEvents) -> pd.DataFrame:
-    """Every wait for a lock: ``start_ns end_ns tid thread address outcome poster poster_tid``, by start.
+    """Every wait for a lock, by start.
+
+    Columns ``start_ns end_ns tid thread address outcome poster poster_tid posted_ns``.
 
     ``outcome`` is a category (acquired, timed out, interrupted, or ``open`` where the end was not
     seen and ``end_ns`` is the end of the evidence). ``poster`` and ``poster_tid`` are the thread
-    that released the lock to this one, -1 where that was not seen.
+    that released the lock to this one, and ``posted_ns`` when it did, -1 where that was not seen.
     """
     rows = _by_thread(evidence.events, _is_lock_wait)
     kind, time = rows["kind"], rows["time_ns"]
@@ -335,7 +337,7 @@ def _with_posters(waits: pd.DataFrame, posts: pd.DataFrame) -> pd.DataFrame:
         table.where(table["posted_ns"].between(table["start_ns"] - RACE_NS, table["end_ns"] + RACE_NS))
         for table in joined
     )
-    for column in ("poster", "poster_tid"):
+    for column in ("poster", "poster_tid", "posted_ns"):
         poster = before[column].fillna(after[column])
         waits[column] = poster.reindex(waits.index).fillna(-1).astype(np.int64)
     return waits.sort_values("start_ns", kind="stable", ignore_index=True)

@@ -63,7 +63,8 @@ def native_threads(evidence: SchedulerEvents, pid: int, known: set[int], end: in
     if rows.empty:
         return []
     first = rows.groupby("tid")["time_ns"].min()
-    exits = rows[rows["kind"] == SwitchKind.EXIT].groupby("tid")["time_ns"].max()
+    gone = rows[(rows["kind"] == SwitchKind.EXIT) & (rows["time_ns"] <= end)]
+    exits = {int(tid): int(time) for tid, time in zip(gone["tid"], gone["time_ns"], strict=True)}
     names = evidence.names.drop_duplicates("tid", keep="last").set_index("tid")["name"].to_dict()
     return [
         ThreadRecord(
@@ -71,7 +72,7 @@ def native_threads(evidence: SchedulerEvents, pid: int, known: set[int], end: in
             tid=int(tid),
             names=[str(names.get(tid, ""))],
             begin_ns=int(begin),
-            end_ns=int(exits[tid]) if tid in exits.index and exits[tid] <= end else None,
+            end_ns=exits.get(int(tid)),
         )
-        for tid, begin in first.to_dict().items()
+        for tid, begin in zip(first.index.to_list(), first.to_list(), strict=True)
     ]

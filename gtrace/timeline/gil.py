@@ -138,6 +138,7 @@ def _lock_waits(lanes: Lanes, evidence: GilEvents, zero: int) -> pd.DataFrame:
     waits = waits.assign(
         start_ns=np.maximum(waits["start_ns"] - zero, 0),
         end_ns=waits["end_ns"] - zero,
+        posted_ns=np.where(waits["posted_ns"] >= 0, waits["posted_ns"] - zero, -1),
         lane=lane,
         poster_lane=np.where(poster >= 0, by_serial[np.maximum(poster, 0)], -1),
     )

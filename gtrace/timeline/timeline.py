@@ -81,5 +81,7 @@ class Timeline:
     calls_known_from: int = 0
     joins: pd.DataFrame = field(default_factory=pd.DataFrame)
     """One row a join: ``pid time_ns tid joined_tid timeout_s end_ns timed_out outcome``."""
+    wakeups: pd.DataFrame = field(default_factory=pd.DataFrame)
+    """One row a wake-up: ``lane time_ns latency_ns cause`` (see ``gtrace.timeline.wakeups``)."""
     handoffs: int | None = None
     """How often a GIL went from one thread to another; None where the agent did not see it."""
