@@ -37,6 +37,7 @@ _HOME: Final = {
 
 _LATER: Final = {
     "timeline": ("gtrace.timeline.build", "build_timeline"),
+    "clock": ("gtrace.timeline.facts", "read_clock"),
     "html": ("gtrace.notebook", "html_of"),
 }
 """What a recording shows of itself by parts that come after it, and who makes it."""

@@ -75,6 +75,12 @@ class Recording:
         return table
 
     @property
+    def began_ns(self) -> int:
+        """CLOCK_MONOTONIC (ns) when the recording began: the zero of the intervals' times."""
+        began: int = self.make("clock").zero
+        return began
+
+    @property
     def threads(self) -> pd.DataFrame:
         """One row a thread: ``pid tid ident name daemon parent_tid target created begin_ns end_ns``."""
         rows = [

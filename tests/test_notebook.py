@@ -91,6 +91,13 @@ def test_threads_and_calls_are_tables(tmp_path):
     assert list(one.calls["name"]) == ["f"]
 
 
+def test_the_times_of_calls_and_of_intervals_are_told_apart_by_when_the_recording_began(tmp_path):
+    one = made(tmp_path, "main begin 0\nmain call time.sleep 1-9\nstop 10")
+    asleep = one.intervals[one.intervals["state"] == "sleep"]
+
+    assert (one.calls["start_ns"] - one.began_ns).tolist() == asleep["start_ns"].tolist() == [1_000_000]
+
+
 def test_a_recording_loaded_past_the_package_says_how_to_load_it(tmp_path, monkeypatch):
     one = made(tmp_path, "main begin 0\nstop 10")
     monkeypatch.setattr(recording, "LATER", {})
