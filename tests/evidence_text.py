@@ -12,6 +12,7 @@ starts a comment. A line says what one process or one of its threads did::
     main  call time.sleep 10-50             calls, outer ones first; "10-" has not returned
     main  GIL_WAIT 20 [gil=1]               the agent's records, by the names of record.h
     main  LOCK_WAIT 20 A                    locks are letters
+    main  IN 10 core=1 | main OUT 20        the scheduler's records, by the names of its record.h
     agent full=60 | agent level="why" | agent none="why"
     stop 100                                the orderly end; without it the process was killed
     meta ended=100 signal=9                 what the launcher saw
@@ -20,7 +21,7 @@ A thread without ``begin`` is one the registry never saw. Native ids count from 
 in which names appear; ``tid=N`` behind ``begin`` or a thread's first record gives another.
 
 Intervals are ``THREAD START-END STATE [FUNCTION] [<- BLOCKER] [key=value …]`` with the keys
-``reason caller gil evidence lock number``; ``gil=none`` is a missing value.
+``reason caller gil evidence lock number core``; ``gil=none`` is a missing value.
 """
 
 from __future__ import annotations
@@ -55,6 +56,9 @@ KINDS: Final = {name: number for number, name in enumerate(_KIND_NAMES.split(), 
 VALUE: Final = 31
 FILE_HEADER: Final = struct.Struct("<8sIIIIQQQQQIIII160s")
 CHUNK_HEADER: Final = struct.Struct("<IIIIQII")
+SWITCHES: Final = {"IN": 1, "OUT": 2, "PREEMPT": 3, "EXIT": 5, "NAME": 6}
+SCHEDULER_HEADER: Final = struct.Struct("<8s8I4Q4I")
+TEXT: Final = 31
 CHUNK_BYTES: Final = 16384
 CHUNK_PLACES: Final = 2044
 
@@ -84,6 +88,8 @@ class ProcessText:
     journal: list[tuple[int, dict[str, Any]]] = field(default_factory=list)
     calls: list[Call] = field(default_factory=list)
     records: dict[str, list[tuple[str, int, int]]] = field(default_factory=dict)
+    switches: list[bytes] = field(default_factory=list)
+    core_of: dict[str, int] = field(default_factory=dict)
 
     @property
     def pid(self) -> int:
@@ -126,6 +132,8 @@ def _take(process: ProcessText, words: list[str]) -> None:
         _take_call(process, subject, words[2:])
     elif plain[0] in KINDS:
         _take_record(process, subject, plain, options)
+    elif plain[0] in SWITCHES:
+        _take_switch(process, subject, plain, options)
     else:
         _take_registry(process, subject, plain, options)
 
@@ -145,6 +153,16 @@ def _take_record(process: ProcessText, thread: str, plain: list[str], options: d
     if len(plain) > 2:
         address = FIRST_LOCK + 64 * (ord(plain[2]) - ord("A"))
     process.records.setdefault(thread, []).append((plain[0], raw(plain[1]), address))
+
+
+def _take_switch(process: ProcessText, thread: str, plain: list[str], options: dict[str, str]) -> None:
+    tid = process.tid(thread, options)
+    core = process.core_of[thread] = int(options.get("core", process.core_of.get(thread, 0)))
+    word = SWITCHES[plain[0]] | core << 5 | process.pid << 18 | tid << 40
+    process.switches.append(struct.pack("<QQ", raw(plain[1]), word))
+    if plain[0] == "NAME":
+        for part in struct.unpack("<QQ", plain[2].encode().ljust(16, b"\0")):
+            process.switches.append(struct.pack("<QQ", part, TEXT))
 
 
 def _take_registry(process: ProcessText, thread: str, plain: list[str], options: dict[str, str]) -> None:
@@ -190,6 +208,8 @@ def write_recording(folder: Path, text: str) -> Path:
     (folder / "meta.json").write_text(json.dumps(meta), "utf-8")
     for process in processes:
         _write_process(folder, process)
+    if any(process.switches for process in processes):
+        (folder / f"scheduler.{processes[0].pid}.bin").write_bytes(scheduler_file(processes))
     return folder
 
 
@@ -263,11 +283,23 @@ def _chunks(tid: int, serial: int, records: list[tuple[str, int, int]]) -> list[
     return [(head + struct.pack(f"<{len(places)}Q", *places)).ljust(CHUNK_BYTES, b"\0")]
 
 
+def scheduler_file(processes: list[ProcessText]) -> bytes:
+    """The scheduler's file: a header, then the records of all processes."""
+    size, pid, stop = SCHEDULER_HEADER.size, processes[0].pid, processes[0].stop or 0
+    header = SCHEDULER_HEADER.pack(
+        b"gtrcsch", 1, size, 16, pid, 1, 2, 4096, 0, raw("0"), stop, 0, 0, 0, 0, 1 if stop else 0, 0
+    )
+    return header + b"".join(record for process in processes for record in process.switches)
+
+
 def timeline_of(folder: Path, text: str) -> Timeline:
     """The timeline of the recording that ``text`` describes; it holds what every timeline must."""
     timeline = build_timeline(load(write_recording(folder / "run.gtrace", text)))
     check(timeline)
     return timeline
+
+
+KEYS: Final = ("reason", "caller", "gil", "evidence", "lock", "number", "core")
 
 
 def parse_interval(line: str) -> dict[str, str]:
@@ -280,7 +312,7 @@ def parse_interval(line: str) -> dict[str, str]:
         key, equals, value = word.partition("=")
         if word == "<-":
             row["blocker"] = next(words)
-        elif equals and key in ("reason", "caller", "gil", "evidence", "lock", "number"):
+        elif equals and key in KEYS:
             row[key] = value
         else:
             row["function"] = word
@@ -303,6 +335,7 @@ def rows_of(timeline: Timeline) -> list[dict[str, str]]:
             "evidence": str(row.evidence),
             "lock": chr(ord("A") + (row.lock - FIRST_LOCK) // 64) if row.lock else "",
             "number": str(row.gil_number),
+            "core": str(row.core),
         }
         for row in timeline.intervals.itertuples()
     ]
@@ -327,8 +360,7 @@ def as_text(row: dict[str, str]) -> str:
         words.append(shlex.quote(row["function"]))
     if row["blocker"]:
         words += ["<-", row["blocker"]]
-    keys = ("reason", "caller", "gil", "evidence", "lock", "number")
-    words += [f"{key}={shlex.quote(row[key])}" for key in keys if key in row]
+    words += [f"{key}={shlex.quote(row[key])}" for key in KEYS if key in row]
     return " ".join(words)
 
 
