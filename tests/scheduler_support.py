@@ -30,6 +30,11 @@ def run_threads(count, work):
         thread.start()
     for thread in threads:
         thread.join()
+
+def wait_until_alone():
+    # threads that Python has joined may still have a few instructions to go
+    while len(os.listdir("/proc/self/task")) > 1:
+        time.sleep(0.001)
 """
 START = "\nscheduler.start(path, max_bytes=1 << 28)\n"
 

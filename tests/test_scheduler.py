@@ -54,7 +54,7 @@ def stretch(work):
 
 
 def stolen_s():
-    """Seconds in which the machine below took the cores away: on the core for us, and not for the kernel."""
+    """Seconds in which the machine below this one took the cores away."""
     with open("/proc/stat") as file:
         return int(file.readline().split()[8]) / os.sysconf("SC_CLK_TCK")
 
@@ -68,15 +68,15 @@ def assert_on_core_time_is_the_kernels(path, code, count):
     for line in lines:
         tid, began, ended, ran_ns = map(int, line.split())
         found = seconds_on_core(evidence, tid, began, ended)
-        # the kernel tells what was stolen in steps of 10 ms
-        allowed = ran_ns / 1e9 * 0.01 + (stolen + 0.01 if stolen else 0)
-        assert found == pytest.approx(ran_ns / 1e9, abs=allowed)
+        # the kernel leaves out what was stolen, and tells how much that was in steps of 10 ms
+        ran = ran_ns / 1e9
+        assert ran * 0.99 < found < ran * 1.01 + stolen + 0.01
 
 
 def test_on_core_time_of_computing_threads_is_the_kernels_own_figure(path):
     code = """
-        run_threads(2, lambda: stretch(lambda: burn(0.5)))
-        stretch(lambda: burn(0.2))
+        run_threads(2, lambda: stretch(lambda: burn(1)))
+        stretch(lambda: burn(0.5))
         scheduler.stop()
     """
     assert_on_core_time_is_the_kernels(path, code, count=3)
@@ -177,6 +177,7 @@ def test_native_threads_that_never_enter_python_are_seen_with_their_names(path):
         libc.pthread_create(ctypes.byref(thread), None, usleep, ctypes.c_void_p(100_000))
         libc.pthread_setname_np(thread, b"native pool")
         libc.pthread_join(thread, None)
+        wait_until_alone()
         scheduler.stop()
     """
     run(path, code)
@@ -203,6 +204,7 @@ def test_threads_that_were_there_before_recording_are_followed_with_what_they_st
         scheduler.start(path, max_bytes=1 << 28)
         go.set()
         thread.join()
+        wait_until_alone()
         print(thread.native_id, *tids)
         scheduler.stop()
     """
@@ -242,8 +244,8 @@ def test_a_forked_child_is_followed_and_its_stop_is_not_its_parents(path):
     evidence = finished(path)
     assert (exited, recording) == ("1", "True")
     table = on_core(evidence).eval("took = end_ns - start_ns").groupby("pid")["took"].sum()
-    assert table[int(child)] > 50_000_000
-    assert table[evidence.pid] > 50_000_000
+    assert table[int(child)] > 45_000_000
+    assert table[evidence.pid] > 45_000_000
 
 
 def test_a_forked_child_may_record_itself(path):
@@ -477,6 +479,7 @@ def test_threads_started_and_ended_by_the_hundred_are_all_there(path):
     code = """
         for _ in range(20):
             run_threads(25, lambda: None)
+        wait_until_alone()
         scheduler.stop()
     """
     run(path, code)
