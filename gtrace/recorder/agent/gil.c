@@ -56,6 +56,8 @@ static bool is_site(gt_site *sites, const void *caller) {
 }
 
 static void learn_site(gt_site *sites, const void *caller) {
+    if (is_site(sites, caller)) /* nearly always, and without a locked instruction */
+        return;
     for (int i = 0; i < MAX_SITES; i++) {
         const void *known = NULL;
         if (atomic_compare_exchange_strong(&sites[i], &known, caller) || known == caller)

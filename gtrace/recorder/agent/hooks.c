@@ -109,6 +109,16 @@ static int on_sem_clockwait(sem_t *semaphore, clockid_t clock, const struct time
     return result;
 }
 
+/* The load behind it must not move before the post. On x86-64 no load moves before the locked
+ * instruction with which sem_post gives the semaphore away. */
+static void fence_after_post(void) {
+#if defined(__x86_64__)
+    atomic_signal_fence(memory_order_seq_cst);
+#else
+    atomic_thread_fence(memory_order_seq_cst);
+#endif
+}
+
 static int on_sem_post(sem_t *semaphore) {
     if (!gt_region_now())
         return sem_post(semaphore);
@@ -119,7 +129,7 @@ static int on_sem_post(sem_t *semaphore) {
         return sem_post(semaphore);
     }
     int result = sem_post(semaphore);
-    atomic_thread_fence(memory_order_seq_cst);
+    fence_after_post();
     if (begun != atomic_load(&waiters->begun))
         note_lock(GT_LOCK_POST, semaphore);
     return result;
