@@ -152,6 +152,12 @@ def test_the_script_numbers_states_as_the_model_does():
     assert f"export const STATES = {len(State)};" in asset("aggregate.js")
 
 
+def test_the_script_cannot_end_its_own_element():
+    text = "".join(asset(script) for script in SCRIPTS).lower()
+    assert "</script" not in text
+    assert "<!--" not in text
+
+
 def test_every_module_comes_after_those_it_imports():
     for place, script in enumerate(SCRIPTS):
         for needed in re.findall(r"^import [^;]*from '\./(\w+\.js)';", asset(script), re.MULTILINE):

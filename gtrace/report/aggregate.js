@@ -36,7 +36,12 @@ export function buildSums(store) {
   return { totals, firstBlock };
 }
 
-/** @param {Float64Array} sum @param {import('./store.js').Store} store @param {number} i @param {number} ns */
+/**
+ * @param {Float64Array} sum
+ * @param {import('./store.js').Store} store
+ * @param {number} i
+ * @param {number} ns
+ */
 function addTo(sum, store, i, ns) {
   const kind = store.kind[i];
   sum[store.kinds.state[kind]] += ns;
@@ -44,7 +49,15 @@ function addTo(sum, store, i, ns) {
   if (evidence) sum[STATES - 1 + evidence] += ns;
 }
 
-/** The lane's totals from its start to an instant. @param {import('./store.js').Store} store @param {Sums} sums @param {number} lane @param {number} time @param {Float64Array} out @returns {number} the interval at that instant */
+/**
+ * The lane's totals from its start to an instant.
+ * @param {import('./store.js').Store} store
+ * @param {Sums} sums
+ * @param {number} lane
+ * @param {number} time
+ * @param {Float64Array} out
+ * @returns {number} the interval at that instant
+ */
 export function totalsUntil(store, sums, lane, time, out) {
   out.fill(0);
   const first = store.from[lane];
@@ -60,7 +73,15 @@ export function totalsUntil(store, sums, lane, time, out) {
   return here;
 }
 
-/** Time in each state (and derived, inferred) of a lane within a range, ns. @param {import('./store.js').Store} store @param {Sums} sums @param {number} lane @param {number} from @param {number} to @returns {Float64Array} */
+/**
+ * Time in each state (and derived, inferred) of a lane within a range, ns.
+ * @param {import('./store.js').Store} store
+ * @param {Sums} sums
+ * @param {number} lane
+ * @param {number} from
+ * @param {number} to
+ * @returns {Float64Array}
+ */
 export function laneTotals(store, sums, lane, from, to) {
   const before = new Float64Array(SUMS);
   const totals = new Float64Array(SUMS);
@@ -115,10 +136,19 @@ function cellsFromIntervals(store, lane, grid, out) {
 
 /**
  * @typedef {object} KindTotals per kind, within a range
- * @property {Float64Array} ns @property {Float64Array} count @property {Float64Array} longest ns @property {Float64Array} longestAt ns
+ * @property {Float64Array} ns
+ * @property {Float64Array} count
+ * @property {Float64Array} longest ns
+ * @property {Float64Array} longestAt ns
  */
 
-/** What each kind of interval adds up to within a range. @param {import('./store.js').Store} store @param {number} from @param {number} to @returns {KindTotals} */
+/**
+ * What each kind of interval adds up to within a range.
+ * @param {import('./store.js').Store} store
+ * @param {number} from
+ * @param {number} to
+ * @returns {KindTotals}
+ */
 export function kindTotals(store, from, to) {
   const kinds = store.kinds.state.length;
   const totals = {

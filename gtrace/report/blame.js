@@ -12,10 +12,19 @@ const GROUPS = 40;
  * @typedef {object} Blame
  * @property {string} waiter @property {string} holder @property {number} lane a thread of the waiters
  * @property {number} fn index into Store.functions
- * @property {number} ns @property {number} count of waits that met such a hold @property {number | null} longest ns; null where only groups were counted
+ * @property {number} ns
+ * @property {number} count of waits that met such a hold
+ * @property {number | null} longest ns; null where only groups were counted
  */
 
-/** Who kept whom from running within a range, most time first. @param {import('./store.js').Store} store @param {import('./gil.js').Held} held @param {import('./view.js').Range} range @param {string[]} names of the lanes @returns {Blame[]} */
+/**
+ * Who kept whom from running within a range, most time first.
+ * @param {import('./store.js').Store} store
+ * @param {import('./gil.js').Held} held
+ * @param {import('./view.js').Range} range
+ * @param {string[]} names of the lanes
+ * @returns {Blame[]}
+ */
 export function blameWithin(store, held, range, names) {
   const waits = waitsWithin(store, range);
   const found = overlapsOf(waits, held) <= OVERLAPS
@@ -98,7 +107,10 @@ export function blameGroups(store, held, waits, { range, names }) {
     const [starts, ends, lane] = waitsOf(waits, groupOf, group);
     if (!starts.length) return;
     const sums = sumsByHold(store, held, { starts, ends, range, groupOf });
-    for (const [key, sum] of sums) found.push({ waiter, holder: groups[Math.floor(key / store.functions.length)], lane, fn: key % store.functions.length, ...sum, longest: null });
+    for (const [key, sum] of sums) {
+      const holder = groups[Math.floor(key / store.functions.length)];
+      found.push({ waiter, holder, lane, fn: key % store.functions.length, ...sum, longest: null });
+    }
   });
   return found;
 }

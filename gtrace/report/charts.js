@@ -9,7 +9,9 @@ const BARS = 40;
 const SLICES = 240;
 const FONT = 'system-ui, -apple-system, "Segoe UI", Roboto, "Helvetica Neue", sans-serif';
 
-/** @typedef {{ink: string, muted: string, rule: string, page: string, states: string[]}} Theme colours in use */
+/**
+ * @typedef {{ink: string, muted: string, rule: string, page: string, states: string[]}} Theme colours in use
+ */
 
 /** What every figure has in common. @param {Theme} theme @param {object} extra @returns {object} */
 export function baseLayout(theme, extra) {
@@ -23,19 +25,36 @@ export function baseLayout(theme, extra) {
 
 /** @typedef {{label: string, totals: Float64Array, threads: number}} Bar */
 
-/** One bar a thread; where they are too many, one a pool, and one for what is still left. @param {string[]} names @param {Float64Array[]} totals @param {number[]} order @returns {Bar[]} */
+/**
+ * One bar a thread; where they are too many, one a pool, and one for what is still left.
+ * @param {string[]} names
+ * @param {Float64Array[]} totals
+ * @param {number[]} order
+ * @returns {Bar[]}
+ */
 export function barsOf(names, totals, order) {
   const alive = order.filter((lane) => totals[lane].some((ns) => ns > 0));
   const barOf = (lane) => ({ label: names[lane], totals: totals[lane], threads: 1 });
   if (alive.length <= BARS) return alive.map(barOf);
   const rows = foldRows(alive, poolsOf(alive, names), new Set());
-  const bars = rows.map(({ lane, pool }) => (pool ? sumBar(`${pool.name} (${formatCount(pool.lanes.length)})`, pool.lanes.map((one) => totals[one])) : barOf(lane)));
+  const poolBar = (pool) => sumBar(`${pool.name} (${formatCount(pool.lanes.length)})`, pool.lanes.map((one) => totals[one]));
+  const bars = rows.map(({ lane, pool }) => (pool ? poolBar(pool) : barOf(lane)));
   if (bars.length <= BARS) return bars;
   const most = [...bars].sort((a, b) => sumStates(b.totals) - sumStates(a.totals));
   const rest = most.slice(BARS - 1);
   const count = rest.reduce((sum, bar) => sum + bar.threads, 0);
   return [...most.slice(0, BARS - 1), { ...sumBar(`${formatCount(count)} more threads`, rest.map((bar) => bar.totals)), threads: count }];
 }
+
+function barText(bar, state, s) {
+  const share = formatPercent(bar.totals[s] / (sumStates(bar.totals) || 1));
+  return `<b>${plotlyText(elide(bar.label, 60))}</b><br>${plotlyText(state.label)}: ${formatDuration(bar.totals[s])} (${share})`;
+}
+
+/** What axes have in common. */
+function axisOf(theme, extra) { return { gridcolor: theme.rule, zeroline: false, fixedrange: true, ...extra }; }
+
+function axisTitle(text) { return { text, standoff: 6 }; }
 
 function sumBar(label, all) {
   const totals = new Float64Array(SUMS);
@@ -45,7 +64,10 @@ function sumBar(label, all) {
 
 /**
  * Time in each state, one bar a thread or pool.
- * @param {object} config @param {Float64Array[]} totals @param {{order: number[], hidden: Set<number>, left: number}} options `left` is the room for labels, px @param {Theme} theme
+ * @param {object} config
+ * @param {Float64Array[]} totals
+ * @param {{order: number[], hidden: Set<number>, left: number}} options `left` is the room for labels, px
+ * @param {Theme} theme
  * @returns {{data: object[], layout: object}}
  */
 export function stateFigure(config, totals, options, theme) {
@@ -59,15 +81,15 @@ export function stateFigure(config, totals, options, theme) {
     type: 'bar', orientation: 'h', name: plotlyText(state.label), y, x: bars.map((bar) => bar.totals[s] / scale.ns),
     visible: !options.hidden.has(s), hoverinfo: 'text', textposition: 'none',
     marker: { color: theme.states[s], line: { width: 0 }, pattern: stripes(state, theme, s) },
-    hovertext: bars.map((bar) => `<b>${plotlyText(elide(bar.label, 60))}</b><br>${plotlyText(state.label)}: ${formatDuration(bar.totals[s])} (${formatPercent(bar.totals[s] / (sumStates(bar.totals) || 1))})`),
+    hovertext: bars.map((bar) => barText(bar, state, s)),
   })).filter((trace) => trace.x.some((value) => value > 0));
   return {
     data,
     layout: baseLayout(theme, {
       barmode: 'stack', bargap: bars.length > 12 ? 0.2 : 0.3, height: Math.max(90, bars.length * (bars.length > 12 ? 20 : 28) + 46),
       margin: { l: options.left, r: 1, t: 4, b: 38 },
-      xaxis: { title: { text: axis, standoff: 6 }, gridcolor: theme.rule, zeroline: false, range: [0, longest / scale.ns], fixedrange: true, nticks: 8 },
-      yaxis: { showticklabels: false, range: [bars.length - 0.5, -0.5], showgrid: false, zeroline: false, fixedrange: true },
+      xaxis: axisOf(theme, { title: axisTitle(axis), range: [0, longest / scale.ns], nticks: 8 }),
+      yaxis: axisOf(theme, { showticklabels: false, range: [bars.length - 0.5, -0.5], showgrid: false }),
       annotations: bars.map((bar, i) => leftLabel(elide(bar.label, limit), i, options.left, theme)),
     }),
   };
@@ -79,7 +101,10 @@ function stripes(state, theme, s) {
 
 /** A label at the left edge, where the timeline has its labels too. */
 function leftLabel(text, y, left, theme) {
-  return { xref: 'paper', x: 0, xshift: -left - 2, xanchor: 'left', y, yanchor: 'middle', showarrow: false, text: plotlyText(text), font: { size: 13, color: theme.ink } };
+  return {
+    xref: 'paper', x: 0, xshift: -left - 2, xanchor: 'left', y, yanchor: 'middle', showarrow: false,
+    text: plotlyText(text), font: { size: 13, color: theme.ink },
+  };
 }
 
 /** @param {Float64Array} totals @returns {number} ns in all states */
@@ -95,7 +120,14 @@ function unitOf(ns) {
   return { ns: 1e3, name: 'microseconds' };
 }
 
-/** Time in each state summed over all lanes, in equal slices of a range. @param {import('./store.js').Store} store @param {import('./aggregate.js').Sums} sums @param {import('./view.js').Range} range @param {number} slices @returns {Float64Array} slices × SUMS, ns */
+/**
+ * Time in each state summed over all lanes, in equal slices of a range.
+ * @param {import('./store.js').Store} store
+ * @param {import('./aggregate.js').Sums} sums
+ * @param {import('./view.js').Range} range
+ * @param {number} slices
+ * @returns {Float64Array} slices × SUMS, ns
+ */
 export function slicesOf(store, sums, range, slices) {
   const all = new Float64Array(slices * SUMS);
   const one = new Float64Array(slices * SUMS);
@@ -106,14 +138,22 @@ export function slicesOf(store, sums, range, slices) {
   return all;
 }
 
-/** Threads in each state over time. @param {object} config @param {Float64Array} slices @param {{range: import('./view.js').Range, hidden: Set<number>, left: number}} options @param {Theme} theme @returns {{data: object[], layout: object}} */
+/**
+ * Threads in each state over time.
+ * @param {object} config
+ * @param {Float64Array} slices
+ * @param {{range: import('./view.js').Range, hidden: Set<number>, left: number}} options
+ * @param {Theme} theme
+ * @returns {{data: object[], layout: object}}
+ */
 export function utilisationFigure(config, slices, options, theme) {
   const count = slices.length / SUMS;
   const width = (options.range.to - options.range.from) / count;
   const scale = unitOf(options.range.to);
   const x = Array.from({ length: count }, (_, i) => (options.range.from + (i + 0.5) * width) / scale.ns);
   const data = config.states.map((state, s) => ({
-    type: 'scatter', mode: 'lines', stackgroup: 'states', fillpattern: stripes(state, theme, s), name: plotlyText(state.label), x, line: { width: 0, shape: 'hvh' },
+    type: 'scatter', mode: 'lines', stackgroup: 'states', fillpattern: stripes(state, theme, s),
+    name: plotlyText(state.label), x, line: { width: 0, shape: 'hvh' },
     fillcolor: theme.states[s], visible: !options.hidden.has(s), y: x.map((_, i) => slices[i * SUMS + s] / width),
     hovertemplate: `${plotlyText(state.label)}: %{y:.2f}<extra></extra>`,
   })).filter((trace) => trace.y.some((value) => value > 0));
@@ -121,8 +161,10 @@ export function utilisationFigure(config, slices, options, theme) {
     data,
     layout: baseLayout(theme, {
       height: 240, margin: { l: options.left, r: 1, t: 8, b: 40 }, hovermode: 'x unified',
-      xaxis: { title: { text: `${scale.name} since the start`, standoff: 6 }, gridcolor: theme.rule, zeroline: false, fixedrange: true, hoverformat: '.4f', range: [options.range.from / scale.ns, options.range.to / scale.ns] },
-      yaxis: { gridcolor: theme.rule, zeroline: false, rangemode: 'tozero', fixedrange: true, nticks: 6 },
+      xaxis: axisOf(theme, {
+        title: axisTitle(`${scale.name} since the start`), hoverformat: '.4f', range: [options.range.from / scale.ns, options.range.to / scale.ns],
+      }),
+      yaxis: axisOf(theme, { rangemode: 'tozero', nticks: 6 }),
       annotations: [{ ...leftLabel('threads', 0.5, options.left, theme), yref: 'paper' }],
       shapes: [{ type: 'line', xref: 'paper', x0: 0, x1: 1, y0: config.cores, y1: config.cores, line: { color: theme.ink, width: 1, dash: 'dash' } }],
     }),
@@ -131,33 +173,57 @@ export function utilisationFigure(config, slices, options, theme) {
 
 export { SLICES };
 
-/** How long the GIL was held at a time: counts in bins that grow by a constant factor. @param {Float64Array} lengths ns @param {{switchInterval: number, left: number}} options @param {Theme} theme @returns {{data: object[], layout: object}} */
+/**
+ * How long the GIL was held at a time: counts in bins that grow by a constant factor.
+ * @param {Float64Array} lengths ns
+ * @param {{switchInterval: number, left: number}} options
+ * @param {Theme} theme
+ * @returns {{data: object[], layout: object}}
+ */
 export function holdFigure(lengths, options, theme) {
   const { switchInterval, left } = options;
   const bins = logBins(lengths, 4);
   return {
     data: [{
-      type: 'bar', x: bins.map((bin) => (Math.log10(bin.from) + Math.log10(bin.to)) / 2), width: bins.map((bin) => (Math.log10(bin.to) - Math.log10(bin.from)) * 0.92), y: bins.map((bin) => bin.count),
+      type: 'bar', y: bins.map((bin) => bin.count),
+      x: bins.map((bin) => (Math.log10(bin.from) + Math.log10(bin.to)) / 2),
+      width: bins.map((bin) => (Math.log10(bin.to) - Math.log10(bin.from)) * 0.92),
       marker: { color: theme.states[0] }, hoverinfo: 'text', textposition: 'none',
       hovertext: bins.map((bin) => `${bin.count} holds of ${formatDuration(bin.from)} to ${formatDuration(bin.to)}`),
     }],
     layout: baseLayout(theme, {
       height: 200, margin: { l: left, r: 1, t: 22, b: 40 }, bargap: 0,
-      xaxis: { title: { text: 'length of a hold', standoff: 6 }, showgrid: false, zeroline: false, fixedrange: true, tickvals: [2, 3, 4, 5, 6, 7, 8, 9, 10], ticktext: ['100 ns', '1 µs', '10 µs', '100 µs', '1 ms', '10 ms', '100 ms', '1 s', '10 s'] },
-      yaxis: { gridcolor: theme.rule, zeroline: false, fixedrange: true, nticks: 5 },
-      shapes: switchInterval > 0 ? [{ type: 'line', yref: 'paper', y0: 0, y1: 1, x0: Math.log10(switchInterval), x1: Math.log10(switchInterval), line: { color: theme.ink, width: 1, dash: 'dash' } }] : [],
-      annotations: [{ ...leftLabel('holds', 0.5, left, theme), yref: 'paper' }, ...switchMark(switchInterval, theme)],
+      xaxis: axisOf(theme, { title: axisTitle('length of a hold'), showgrid: false, tickvals: DECADES, ticktext: DECADES.map(decadeText) }),
+      yaxis: axisOf(theme, { nticks: 5 }),
+      ...switchMark(switchInterval, theme, { ...leftLabel('holds', 0.5, left, theme), yref: 'paper' }),
     }),
   };
 }
 
-function switchMark(switchInterval, theme) {
-  if (!(switchInterval > 0)) return [];
-  const text = `switch interval ${formatDuration(switchInterval)}`;
-  return [{ x: Math.log10(switchInterval), y: 1, yref: 'paper', yanchor: 'bottom', showarrow: false, text, font: { size: 11, color: theme.muted } }];
+/** Powers of ten of a nanosecond that an axis names. */
+const DECADES = [2, 3, 4, 5, 6, 7, 8, 9, 10];
+
+function decadeText(power) {
+  const unit = ['ns', 'µs', 'ms', 's'][Math.floor(power / 3)];
+  return `${10 ** (power % 3)} ${unit}`;
 }
 
-/** @param {Float64Array} lengths @param {number} perDecade @returns {{from: number, to: number, count: number}[]} */
+/** A line and a label at the switch interval, beside a label of the chart. */
+function switchMark(switchInterval, theme, label) {
+  if (!(switchInterval > 0)) return { shapes: [], annotations: [label] };
+  const x = Math.log10(switchInterval);
+  const text = `switch interval ${formatDuration(switchInterval)}`;
+  return {
+    shapes: [{ type: 'line', yref: 'paper', y0: 0, y1: 1, x0: x, x1: x, line: { color: theme.ink, width: 1, dash: 'dash' } }],
+    annotations: [label, { x, y: 1, yref: 'paper', yanchor: 'bottom', showarrow: false, text, font: { size: 11, color: theme.muted } }],
+  };
+}
+
+/**
+ * @param {Float64Array} lengths
+ * @param {number} perDecade
+ * @returns {{from: number, to: number, count: number}[]}
+ */
 export function logBins(lengths, perDecade) {
   const counts = new Map();
   for (const ns of lengths) {

@@ -9,26 +9,45 @@ import { intervalAt } from './store.js';
 const DENSE = 0.3;
 const LABEL_ROOM = 44;
 
-/** @typedef {{rgba: Uint32Array, stripe: Uint32Array, css: string[], ink: string[], page: string, pageRgba: number, line: string, accent: string}} Paint */
+/**
+ * @typedef {{rgba: Uint32Array, stripe: Uint32Array, css: string[], ink: string[], page: string, pageRgba: number, line: string, accent: string}} Paint
+ */
 
 /** @param {string} hex `#rrggbb` @returns {[number, number, number]} */
 export function rgbOf(hex) {
   return [1, 3, 5].map((at) => parseInt(hex.slice(at, at + 2), 16));
 }
 
-/** @param {[number, number, number]} rgb @returns {number} as a pixel of ImageData on a little-endian machine */
+/**
+ * @param {[number, number, number]} rgb
+ * @returns {number} as a pixel of ImageData on a little-endian machine
+ */
 export function pixelOf([r, g, b]) { return ((255 << 24) | (b << 16) | (g << 8) | r) >>> 0; }
 
-/** @param {[number, number, number]} a @param {[number, number, number]} b @param {number} share of b @returns {[number, number, number]} */
+/**
+ * @param {[number, number, number]} a
+ * @param {[number, number, number]} b
+ * @param {number} share of b
+ * @returns {[number, number, number]}
+ */
 export function mix(a, b, share) { return a.map((value, i) => Math.round(value + (b[i] - value) * share)); }
 
-/** Black or white on the colour: white down to a contrast that large text needs, for it looks calmer. @param {string} hex @returns {string} */
+/**
+ * Black or white on the colour: white down to a contrast that large text needs, for it looks calmer.
+ * @param {string} hex
+ * @returns {string}
+ */
 export function inkOn(hex) {
   const [r, g, b] = rgbOf(hex).map((value) => (value / 255) ** 2.2);
   return 1.05 / (0.2126 * r + 0.7152 * g + 0.0722 * b + 0.05) >= 4 ? '#ffffff' : '#111418';
 }
 
-/** @param {object[]} states with `light`, `dark`, `striped` @param {string} theme @param {Record<string, string>} tokens @returns {Paint} */
+/**
+ * @param {object[]} states with `light`, `dark`, `striped`
+ * @param {string} theme
+ * @param {Record<string, string>} tokens
+ * @returns {Paint}
+ */
 export function paintOf(states, theme, tokens) {
   const css = states.map((state) => state[theme]);
   const page = rgbOf(tokens.page);
@@ -45,7 +64,13 @@ export const DENSE_STRIPES = 2;
 const STRIPES = [null, { every: 12, wide: 1 }, { every: 6, wide: 2 }];
 const TILE = 12;
 
-/** Whether a pixel lies on a stripe. @param {number} x @param {number} y @param {number} evidence 0 exact, 1 derived, 2 inferred @returns {boolean} */
+/**
+ * Whether a pixel lies on a stripe.
+ * @param {number} x
+ * @param {number} y
+ * @param {number} evidence 0 exact, 1 derived, 2 inferred
+ * @returns {boolean}
+ */
 export function onStripe(x, y, evidence) {
   const stripes = STRIPES[evidence];
   return stripes !== null && (x + y) % stripes.every < stripes.wide;
@@ -53,7 +78,9 @@ export function onStripe(x, y, evidence) {
 
 /**
  * One lane's cells as pixels: the states of a cell stacked by share, from the bottom.
- * @param {Uint32Array} pixels @param {{width: number, height: number, top: number}} box @param {Float64Array} cells
+ * @param {Uint32Array} pixels
+ * @param {{width: number, height: number, top: number}} box
+ * @param {Float64Array} cells
  * @param {{cellNs: number, hidden: Set<number>, striped: Uint8Array, paint: Paint}} style
  */
 export function paintCells(pixels, box, cells, style) {
@@ -87,7 +114,14 @@ function evidenceOf(cells, base, cellNs) {
   return cells[base + STATES] + cells[base + STATES + 1] > cellNs / 2 ? 1 : 0;
 }
 
-/** Whether a lane has room for its single intervals; a pool (-1) never has. @param {import('./store.js').Store} store @param {number} lane @param {import('./view.js').Range} view @param {number} width px @returns {boolean} */
+/**
+ * Whether a lane has room for its single intervals; a pool (-1) never has.
+ * @param {import('./store.js').Store} store
+ * @param {number} lane
+ * @param {import('./view.js').Range} view
+ * @param {number} width px
+ * @returns {boolean}
+ */
 export function hasRoom(store, lane, view, width) {
   if (lane < 0) return false;
   return intervalAt(store, lane, view.to) - intervalAt(store, lane, view.from) <= width * DENSE;
@@ -96,7 +130,8 @@ export function hasRoom(store, lane, view, width) {
 /**
  * Single intervals as rectangles, with their functions where they fit.
  * @param {CanvasRenderingContext2D} context @param {{top: number, height: number, width: number}} box
- * @param {{store: import('./store.js').Store, view: import('./view.js').Range, hidden: Set<number>, paint: Paint, striped: Uint8Array, found: Uint8Array | null, patterns: CanvasPattern[][]}} scene @param {number} lane
+ * @param {{store: import('./store.js').Store, view: import('./view.js').Range, hidden: Set<number>, paint: Paint, striped: Uint8Array, found: Uint8Array | null, patterns: CanvasPattern[][]}} scene
+ * @param {number} lane
  */
 export function drawIntervals(context, box, scene, lane) {
   const { store, view, paint } = scene;
@@ -118,11 +153,17 @@ export function drawIntervals(context, box, scene, lane) {
       context.fillStyle = scene.patterns[stripes][state];
       context.fillRect(left, box.top, width - gap, box.height);
     }
-    if (width > LABEL_ROOM && box.height >= 14) drawLabel(context, box, { left, width, ink: paint.ink[state], fill: paint.css[state] }, labelOf(store, kind));
+    const place = { left, width, ink: paint.ink[state], fill: paint.css[state] };
+    if (width > LABEL_ROOM && box.height >= 14) drawLabel(context, box, place, labelOf(store, kind));
   }
 }
 
-/** What a waiting thread waits for, else the function it is in. @param {import('./store.js').Store} store @param {number} kind @returns {string} */
+/**
+ * What a waiting thread waits for, else the function it is in.
+ * @param {import('./store.js').Store} store
+ * @param {number} kind
+ * @returns {string}
+ */
 export function labelOf(store, kind) {
   const reason = store.kinds.state[kind] === GIL_WAIT ? '' : store.reasons[store.kinds.reason[kind]];
   return reason || store.functions[store.kinds.fn[kind]];
@@ -141,7 +182,12 @@ function drawLabel(context, box, place, name) {
   context.fillText(shown, place.left + 5, box.top + box.height / 2 + 0.5);
 }
 
-/** Patterns of stripes, by evidence and state. @param {CanvasRenderingContext2D} context @param {Paint} paint @returns {CanvasPattern[][]} */
+/**
+ * Patterns of stripes, by evidence and state.
+ * @param {CanvasRenderingContext2D} context
+ * @param {Paint} paint
+ * @returns {CanvasPattern[][]}
+ */
 export function stripePatterns(context, paint) {
   return STRIPES.map((_, evidence) => Array.from(paint.stripe, (stripe) => {
     const tile = document.createElement('canvas');
@@ -157,7 +203,9 @@ export function stripePatterns(context, paint) {
 
 /**
  * Every lane in sight, on a canvas made ready.
- * @param {HTMLCanvasElement} canvas @param {object} scene `store sums view hidden paint striped patterns`, `rows` ({lane, pool, top} in px) and `row` ({height, bar}) @param {{width: number}} size
+ * @param {HTMLCanvasElement} canvas
+ * @param {object} scene `store sums view hidden paint striped patterns`, `rows` ({lane, pool, top} in px) and `row` ({height, bar})
+ * @param {{width: number}} size
  */
 export function drawLanes(canvas, scene, size) {
   const context = canvas.getContext('2d');

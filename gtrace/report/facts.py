@@ -34,7 +34,7 @@ LABELS: Final[dict[str, str]] = {
     "wall": "Wall time",
     "cores": "Cores in use",
     "held": "GIL held",
-    "wait": "Waiting for the GIL",
+    "wait": "GIL wait",
     "handoffs": "Hand-offs",
     "hold": "Longest hold",
     "longest": "Longest GIL wait",

@@ -24,7 +24,11 @@ export function formatCount(value) {
   return String(Math.round(value)).replace(/\B(?=(\d{3})+$)/g, ',');
 }
 
-/** A share of one as a percentage; what is there but small never reads 0 %. @param {number} share @returns {string} */
+/**
+ * A share of one as a percentage; what is there but small never reads 0 %.
+ * @param {number} share
+ * @returns {string}
+ */
 export function formatPercent(share) {
   if (!Number.isFinite(share)) return '–';
   const percent = share * 100;
@@ -33,17 +37,32 @@ export function formatPercent(share) {
   return `${percent.toFixed(percent < 10 && percent !== 0 ? 1 : 0)} %`;
 }
 
-/** The places after the point that tell instants apart which lie `step` ns apart. @param {number} step @returns {number} */
+/**
+ * The places after the point that tell instants apart which lie `step` ns apart.
+ * @param {number} step
+ * @returns {number}
+ */
 export function decimalsFor(step) {
   return Math.max(0, Math.min(9, Math.ceil(-Math.log10(step / NS_PER_S) - 1e-9)));
 }
 
-/** An instant in seconds since the start, precise enough for the step. @param {number} ns @param {number} step @returns {string} */
+/**
+ * An instant in seconds since the start, precise enough for the step.
+ * @param {number} ns
+ * @param {number} step
+ * @returns {string}
+ */
 export function formatInstant(ns, step) {
   return `${(ns / NS_PER_S).toFixed(decimalsFor(step))} s`;
 }
 
-/** Round positions for an axis, at most `limit`, as multiples of 1, 2 or 5. @param {number} from @param {number} to @param {number} limit @returns {{step: number, at: number[]}} */
+/**
+ * Round positions for an axis, at most `limit`, as multiples of 1, 2 or 5.
+ * @param {number} from
+ * @param {number} to
+ * @param {number} limit
+ * @returns {{step: number, at: number[]}}
+ */
 export function axisTicks(from, to, limit) {
   const rough = Math.max((to - from) / Math.max(1, limit), 1e-3);
   const power = 10 ** Math.floor(Math.log10(rough));
@@ -53,7 +72,12 @@ export function axisTicks(from, to, limit) {
   return { step, at };
 }
 
-/** The text, its middle left out where it is longer than `limit`. @param {string} text @param {number} limit @returns {string} */
+/**
+ * The text, its middle left out where it is longer than `limit`.
+ * @param {string} text
+ * @param {number} limit
+ * @returns {string}
+ */
 export function elide(text, limit) {
   const characters = Array.from(text);
   if (characters.length <= limit) return text;
@@ -72,7 +96,11 @@ export function plotlyText(text) {
   return text.replace(/&/g, '&amp;').replace(/</g, '&lt;').replace(/>/g, '&gt;').replace(/"/g, '&quot;');
 }
 
-/** One field of a CSV line; what a spreadsheet would run as a formula is kept text. @param {string | number} value @returns {string} */
+/**
+ * One field of a CSV line; what a spreadsheet would run as a formula is kept text.
+ * @param {string | number} value
+ * @returns {string}
+ */
 export function csvField(value) {
   if (typeof value === 'number') return String(value);
   const text = /^[=+\-@\t\r]/.test(value) ? `'${value}` : value;

@@ -149,7 +149,9 @@ function connectOverview(self) {
 function connectStrips(self) {
   for (const [id, words] of [['gil', holderWords], ['cores', coresWords]]) {
     const strip = self.element(id);
-    strip.addEventListener('pointermove', (event) => tell(self, event, words(self, timeAt(self, event.clientX - strip.getBoundingClientRect().left))));
+    strip.addEventListener('pointermove', (event) => {
+      tell(self, event, words(self, timeAt(self, event.clientX - strip.getBoundingClientRect().left)));
+    });
     strip.addEventListener('pointerleave', () => hideTooltip(self));
   }
   self.element('gil').addEventListener('click', (event) => {

@@ -38,7 +38,13 @@ export function heldIntervals(store) {
   return held;
 }
 
-/** As lowerBound, from a place at or before the answer and quick where it is near. @param {Float64Array} values @param {number} value @param {number} from @returns {number} */
+/**
+ * As lowerBound, from a place at or before the answer and quick where it is near.
+ * @param {Float64Array} values
+ * @param {number} value
+ * @param {number} from
+ * @returns {number}
+ */
 export function nextPlace(values, value, from) {
   let step = 1;
   let low = from;
@@ -51,7 +57,12 @@ export function nextPlace(values, value, from) {
   return low;
 }
 
-/** The first place whose value is not below. @param {Float64Array} values ascending @param {number} value @returns {number} */
+/**
+ * The first place whose value is not below.
+ * @param {Float64Array} values ascending
+ * @param {number} value
+ * @returns {number}
+ */
 export function lowerBound(values, value) {
   let low = 0;
   let high = values.length;
@@ -62,14 +73,24 @@ export function lowerBound(values, value) {
   return low;
 }
 
-/** The first held interval that ends after the instant. @param {Held} held @param {number} time @returns {number} */
+/**
+ * The first held interval that ends after the instant.
+ * @param {Held} held
+ * @param {number} time
+ * @returns {number}
+ */
 export function firstAfter(held, time) {
   let place = lowerBound(held.start, time);
   while (place > 0 && held.end[place - 1] > time) place -= 1;
   return place;
 }
 
-/** The held interval at an instant, -1 where nobody holds the GIL. @param {Held} held @param {number} time @returns {number} */
+/**
+ * The held interval at an instant, -1 where nobody holds the GIL.
+ * @param {Held} held
+ * @param {number} time
+ * @returns {number}
+ */
 export function heldAt(held, time) {
   const place = firstAfter(held, time);
   return place < held.start.length && held.start[place] <= time ? place : -1;
@@ -77,12 +98,20 @@ export function heldAt(held, time) {
 
 /**
  * @typedef {object} Holds unbroken holds of the GIL within a range
- * @property {number} held ns @property {number} count @property {number} handoffs times the GIL went from one thread to another
+ * @property {number} held ns
+ * @property {number} count
+ * @property {number} handoffs times the GIL went from one thread to another
  * @property {{lane: number, kind: number, start: number, ns: number}[]} longest first
  * @property {Float64Array} lengths ns
  */
 
-/** @param {Held} held @param {number} from @param {number} to @param {number} keep how many of the longest @returns {Holds} */
+/**
+ * @param {Held} held
+ * @param {number} from
+ * @param {number} to
+ * @param {number} keep how many of the longest
+ * @returns {Holds}
+ */
 export function holdsWithin(held, from, to, keep) {
   const first = firstAfter(held, from);
   const last = lowerBound(held.start, to);

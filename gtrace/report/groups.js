@@ -11,7 +11,12 @@ export function poolName(name) { return name.replace(/\d+/g, '*'); }
 
 /** @typedef {{name: string, lanes: number[]}} Pool threads whose names differ only in digits */
 
-/** The pools of more than one thread, in the order of their first. @param {number[]} lanes @param {string[]} names @returns {Pool[]} */
+/**
+ * The pools of more than one thread, in the order of their first.
+ * @param {number[]} lanes
+ * @param {string[]} names
+ * @returns {Pool[]}
+ */
 export function poolsOf(lanes, names) {
   const pools = new Map();
   for (const lane of lanes) {
@@ -22,7 +27,11 @@ export function poolsOf(lanes, names) {
   return [...pools.values()].filter((pool) => pool.lanes.length > 1);
 }
 
-/** The most threads alive at one instant. @param {{start: number, end: number}[]} threads @returns {number} */
+/**
+ * The most threads alive at one instant.
+ * @param {{start: number, end: number}[]} threads
+ * @returns {number}
+ */
 export function peakAlive(threads) {
   const starts = Float64Array.from(threads, (thread) => thread.start).sort();
   const ends = Float64Array.from(threads, (thread) => thread.end).sort();
@@ -36,7 +45,10 @@ export function peakAlive(threads) {
 
 /**
  * What each row of the timeline shows: a lane, or a pool in place of its lanes.
- * @param {number[]} lanes in order @param {Pool[]} pools @param {Set<string>} open names of the pools whose lanes are shown below them @returns {{lane: number, pool: Pool | null}[]} `lane` is -1 for a pool
+ * @param {number[]} lanes in order
+ * @param {Pool[]} pools
+ * @param {Set<string>} open names of the pools whose lanes are shown below them
+ * @returns {{lane: number, pool: Pool | null}[]} `lane` is -1 for a pool
  */
 export function foldRows(lanes, pools, open) {
   const poolOf = new Map();
@@ -54,7 +66,14 @@ export function foldRows(lanes, pools, open) {
   return rows;
 }
 
-/** Time in each state per cell, over all lanes of a pool. @param {import('./store.js').Store} store @param {import('./aggregate.js').Sums} sums @param {number[]} lanes @param {{from: number, to: number, cells: number}} grid @param {Float64Array} out cells × SUMS */
+/**
+ * Time in each state per cell, over all lanes of a pool.
+ * @param {import('./store.js').Store} store
+ * @param {import('./aggregate.js').Sums} sums
+ * @param {number[]} lanes
+ * @param {{from: number, to: number, cells: number}} grid
+ * @param {Float64Array} out cells × SUMS
+ */
 export function poolCells(store, sums, lanes, grid, out) {
   const each = lanes.length > FINE ? COARSE_CELL : 1;
   const count = Math.ceil(grid.cells / each);

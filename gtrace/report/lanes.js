@@ -7,20 +7,36 @@ import { foldRows, peakAlive, poolsOf } from './groups.js';
 /** Above so many threads their pools are folded from the start. */
 const MANY = 100;
 
-/** Whether there are pools to fold, and whether to begin with them folded. @param {number[]} lanes @param {string[]} names @returns {{can: boolean, begin: boolean}} */
+/**
+ * Whether there are pools to fold, and whether to begin with them folded.
+ * @param {number[]} lanes
+ * @param {string[]} names
+ * @returns {{can: boolean, begin: boolean}}
+ */
 export function folding(lanes, names) {
   const can = poolsOf(lanes, names).some((pool) => pool.lanes.length > 2);
   return { can, begin: can && lanes.length > MANY };
 }
 
-/** The height of a lane and of the bar in it, px. @param {number} lanes @returns {{height: number, bar: number}} */
+/**
+ * The height of a lane and of the bar in it, px.
+ * @param {number} lanes
+ * @returns {{height: number, bar: number}}
+ */
 export function rowFor(lanes) {
   if (lanes <= 12) return { height: 32, bar: 22 };
   if (lanes <= 60) return { height: 24, bar: 16 };
   return { height: 18, bar: 12 };
 }
 
-/** The lanes in the order a reader asked for. @param {string} by @param {object[]} threads @param {Float64Array[]} totals of the whole run @param {string[]} states @returns {number[]} */
+/**
+ * The lanes in the order a reader asked for.
+ * @param {string} by
+ * @param {object[]} threads
+ * @param {Float64Array[]} totals of the whole run
+ * @param {string[]} states
+ * @returns {number[]}
+ */
 export function laneOrder(by, threads, totals, states) {
   const lanes = threads.map((_, lane) => lane);
   const most = (value) => lanes.sort((a, b) => value(totals[b]) - value(totals[a]) || a - b);

@@ -9,6 +9,7 @@ import { heldIntervals, holdsWithin } from './gil.js';
 import { decodeStore, fromBase64, inflate, intervalAt } from './store.js';
 import { blameRows, holdRows, lockRows, longestOf, threadRows, waitRows } from './tables.js';
 import { folding } from './lanes.js';
+import { tableOptions } from './tableoptions.js';
 import { createTable, make, setRows } from './tableview.js';
 import { arrange, createTimeline, pin, redraw, select, show, showAll, showChosen, undo, useHeld, useTheme, zoom } from './timeline.js';
 import { formatHash, parseHash } from './view.js';
@@ -86,48 +87,15 @@ async function loadPlotly() {
 
 function createTables(page) {
   const { config } = page.world;
-  const states = config.states.map((state) => state.id);
-  const labels = Object.fromEntries(config.states.map((state) => [state.id, state.label]));
-  const goTo = (row) => lookAt(page, row);
-  const instantStep = Math.max(1, config.duration / 1e4);
-  const seen = states.filter((_, s) => page.totals.some((totals) => totals[s] > 0));
-  const meaning = Object.fromEntries(config.states.map((state) => [state.id, state.meaning]));
-  const threads = createTable(byId('table-threads'), {
-    title: 'Threads', file: `${config.title}-threads`, sort: 'lifetime', onRow: goTo, empty: 'No thread lived in this range.',
-    how: ['One row a thread; the states of a row add up to its lifetime.', 'Click a heading to sort, a name to find the thread in the timeline.'],
-    columns: [
-      { key: 'thread', label: 'Thread', type: 'text' }, { key: 'tid', label: 'Native id', type: 'id' },
-      { key: 'lifetime', label: 'Lifetime', type: 'duration', title: 'from start to end, within the range' },
-      ...seen.map((id) => ({ key: id, label: labels[id], type: 'duration', title: meaning[id] })),
-      { key: 'start', label: 'Started at', type: 'instant', step: instantStep }, { key: 'parent', label: 'Started by', type: 'text' },
-      { key: 'target', label: 'Runs', type: 'text' },
-    ],
-  });
-  const span = [{ key: 'total', label: 'Total', type: 'duration' }, { key: 'count', label: 'Count', type: 'count' }, { key: 'longest', label: 'Longest', type: 'duration' }];
-  const waits = createTable(byId('table-waits'), {
-    title: 'What each thread waited for', file: `${config.title}-waits`, sort: 'total', onRow: goTo, empty: 'Nothing waited in this range.',
-    how: ['Every wait, by thread, kind and the function it happened in.', 'A long total with a small longest wait means many short waits: look at the count.'],
-    columns: [{ key: 'thread', label: 'Thread', type: 'text' }, { key: 'state', label: 'State', type: 'state', labels }, { key: 'reason', label: 'Reason', type: 'text' }, { key: 'function', label: 'In call', type: 'text' }, { key: 'caller', label: 'Called by', type: 'text' }, ...span],
-  });
-  const blame = createTable(byId('table-blame'), {
-    title: 'Who held the GIL meanwhile', file: `${config.title}-blame`, sort: 'total', onRow: goTo, empty: 'No wait for the GIL is known in this range.',
-    how: ['While the thread on the left waited for the GIL, who had it, and in which function.', 'The function at the top is the one to make shorter, or to move out of the GIL.'],
-    columns: [{ key: 'thread', label: 'Waiting', type: 'text' }, { key: 'holder', label: 'Held by', type: 'text' }, { key: 'function', label: 'Holder’s function', type: 'text' }, ...span],
-  });
-  const holds = createTable(byId('table-holds'), {
-    title: 'Longest holds of the GIL', file: `${config.title}-holds`, sort: 'total', onRow: goTo, empty: 'No hold of the GIL is known in this range.',
-    how: [`A hold lasts until the thread lets the GIL go. Others may ask for it after a switch interval${config.switchInterval ? ` (${formatDuration(config.switchInterval)})` : ''}.`, 'A hold far longer than that, while others wait, is a call that does not release the GIL.'],
-    columns: [{ key: 'thread', label: 'Thread', type: 'text' }, { key: 'function', label: 'Mostly in', type: 'text' }, { key: 'at', label: 'From', type: 'instant', step: instantStep }, { key: 'total', label: 'Held', type: 'duration' }, { key: 'note', label: 'Note', type: 'text' }],
-  });
+  const seen = config.states.filter((_, s) => page.totals.some((totals) => totals[s] > 0));
+  const tables = {};
+  for (const [name, options] of Object.entries(tableOptions(config, seen))) {
+    tables[name] = createTable(byId(`table-${name}`), { ...options, file: `${config.title}-${name}`, onRow: (row) => lookAt(page, row) });
+  }
   const chart = make('div', 'chart');
   chart.id = 'hold-chart';
   byId('table-holds').append(chart);
-  const locks = createTable(byId('table-locks'), {
-    title: 'Locks', file: `${config.title}-locks`, sort: 'total', onRow: goTo, empty: 'No wait for a lock is known in this range.',
-    how: ['Every lock some thread had to wait for, named by its address.', 'Hold the lock at the top for less, or guard less with it.'],
-    columns: [{ key: 'lock', label: 'Lock', type: 'text' }, { key: 'place', label: 'Waited for in', type: 'text' }, { key: 'waker', label: 'Mostly released by', type: 'text' }, { key: 'threads', label: 'Threads', type: 'count' }, ...span],
-  });
-  return { threads, waits, blame, holds, locks };
+  return tables;
 }
 
 /** Brings a row's thread, and its instant where it has one, into the timeline's view. */
@@ -182,10 +150,15 @@ function recountGil(page) {
 
 /** Headline numbers of the selection; without one, those the page came with. */
 function writeNumbers(page, range) {
-  page.original ??= new Map([...document.querySelectorAll('[data-number]')].map((box) => [box.dataset.number, [box.querySelector('.value').textContent, box.querySelector('.note').textContent]]));
+  const boxes = [...document.querySelectorAll('[data-number]')];
+  const textOf = (box, name) => box.querySelector(name).textContent;
+  page.original ??= new Map(boxes.map((box) => [box.dataset.number, [textOf(box, '.value'), textOf(box, '.note')]]));
   const wall = range.to - range.from;
   const all = page.totals.reduce((sum, totals) => sum.map((ns, s) => ns + totals[s]), new Float64Array(SUMS));
-  const values = { wall: [formatDuration(wall), 'selected'], cores: [significant((all[0] + all[1]) / wall), `of ${page.world.config.cores}, on average`] };
+  const values = {
+    wall: [formatDuration(wall), 'selected'],
+    cores: [significant((all[0] + all[1]) / wall), `of ${page.world.config.cores}, on average`],
+  };
   if (page.holds) {
     values.held = [formatPercent(page.holds.held / wall), 'of the selected time'];
     values.wait = [formatPercent(all[GIL_WAIT] / (sumStates(all) || 1)), `${formatDuration(all[GIL_WAIT])}, all threads`];
@@ -195,7 +168,7 @@ function writeNumbers(page, range) {
     const wait = page.longestWait;
     values.longest = wait.ns ? [formatDuration(wait.ns), page.world.config.threads[wait.lane].name] : ['0', 'nobody waited'];
   }
-  for (const box of document.querySelectorAll('[data-number]')) {
+  for (const box of boxes) {
     if (box.classList.contains('not-known')) continue;
     const [value, note] = (page.selection && values[box.dataset.number]) || page.original.get(box.dataset.number);
     box.querySelector('.value').textContent = value;
@@ -208,7 +181,9 @@ function writeRangeBar(page) {
   bar.hidden = !page.selection;
   if (!page.selection) return;
   const { from, to } = page.selection;
-  byId('range-text').textContent = `Selected ${formatInstant(from, (to - from) / 10)} to ${formatInstant(to, (to - from) / 10)}: ${formatDuration(to - from)} of ${formatDuration(page.whole.to)}. All numbers below are of this range.`;
+  const instant = (time) => formatInstant(time, (to - from) / 10);
+  const length = `${formatDuration(to - from)} of ${formatDuration(page.whole.to)}`;
+  byId('range-text').textContent = `Selected ${instant(from)} to ${instant(to)}: ${length}. All numbers on the page are of this range.`;
 }
 
 // ---- charts -------------------------------------------------------------------------------------
@@ -326,7 +301,10 @@ function connectTheme(page) {
     apply(theme);
   });
   const before = { theme: 'light' };
-  window.addEventListener('beforeprint', () => { before.theme = document.documentElement.dataset.theme; if (before.theme === 'dark') apply('light'); });
+  window.addEventListener('beforeprint', () => {
+    before.theme = document.documentElement.dataset.theme;
+    if (before.theme === 'dark') apply('light');
+  });
   window.addEventListener('afterprint', () => { if (before.theme === 'dark') apply('dark'); });
   matchMedia('(prefers-color-scheme: dark)').addEventListener('change', (event) => {
     let stored = null;

@@ -26,7 +26,7 @@ if TYPE_CHECKING:
 SCRIPTS: Final = (
     "format.js", "store.js", "aggregate.js", "gil.js", "groups.js", "blame.js", "view.js", "tables.js",
     "charts.js", "draw.js", "strips.js", "tooltip.js", "lanes.js", "timeline.js", "gestures.js",
-    "tableview.js", "main.js",
+    "tableoptions.js", "tableview.js", "main.js",
 )  # fmt: skip
 """The page's modules, each after those it imports."""
 

@@ -43,7 +43,12 @@ export async function inflate(bytes) {
   return new Uint8Array(await new Response(stream).arrayBuffer());
 }
 
-/** Numbers from bytes that were grouped by significance, lowest first. @param {Uint8Array} bytes @param {number} count @returns {Uint32Array} */
+/**
+ * Numbers from bytes that were grouped by significance, lowest first.
+ * @param {Uint8Array} bytes
+ * @param {number} count
+ * @returns {Uint32Array}
+ */
 export function joinPlanes(bytes, count) {
   const values = new Uint32Array(count);
   for (let i = 0; i < count; i += 1) {
@@ -65,7 +70,12 @@ async function decodeColumns(header, blob) {
   return Object.fromEntries(parts.map((part, i) => [part.name, joinPlanes(planes[i], part.count)]));
 }
 
-/** The store of a page's header and packed columns. @param {object} header @param {string} blob @returns {Promise<Store>} */
+/**
+ * The store of a page's header and packed columns.
+ * @param {object} header
+ * @param {string} blob
+ * @returns {Promise<Store>}
+ */
 export async function decodeStore(header, blob) {
   return buildStore(header, await decodeColumns(header, blob));
 }
@@ -125,7 +135,13 @@ export function laneStart(store, lane) { return store.bounds[store.from[lane] + 
 /** @param {Store} store @param {number} lane @returns {number} ns */
 export function laneEnd(store, lane) { return store.bounds[store.from[lane + 1] + lane]; }
 
-/** The interval of the lane that holds the instant, or the nearest one; -1 in a lane without any. @param {Store} store @param {number} lane @param {number} time @returns {number} */
+/**
+ * The interval of the lane that holds the instant, or the nearest one; -1 in a lane without any.
+ * @param {Store} store
+ * @param {number} lane
+ * @param {number} time
+ * @returns {number}
+ */
 export function intervalAt(store, lane, time) {
   let low = store.from[lane];
   let high = store.from[lane + 1] - 1;

@@ -11,7 +11,12 @@ export const HEIGHT = { overview: 40, cores: 30, gil: 20, axis: 24 };
 const CORE_CELL = 3;
 const HOLDER_ROOM = 40;
 
-/** A canvas of that size in CSS pixels, ready to draw on. @param {HTMLCanvasElement} canvas @param {{width: number, height: number, ratio: number}} size @returns {CanvasRenderingContext2D} */
+/**
+ * A canvas of that size in CSS pixels, ready to draw on.
+ * @param {HTMLCanvasElement} canvas
+ * @param {{width: number, height: number, ratio: number}} size
+ * @returns {CanvasRenderingContext2D}
+ */
 export function prepare(canvas, size) {
   const w = Math.round(size.width * size.ratio);
   const h = Math.round(size.height * size.ratio);
@@ -26,7 +31,13 @@ export function prepare(canvas, size) {
   return context;
 }
 
-/** The whole run, all threads together, with the part in view framed. @param {HTMLCanvasElement} canvas @param {Float64Array} cells @param {object} scene @param {{width: number, ratio: number}} size */
+/**
+ * The whole run, all threads together, with the part in view framed.
+ * @param {HTMLCanvasElement} canvas
+ * @param {Float64Array} cells
+ * @param {object} scene
+ * @param {{width: number, ratio: number}} size
+ */
 export function drawOverview(canvas, cells, scene, size) {
   const height = HEIGHT.overview;
   const context = prepare(canvas, { ...size, height });
@@ -50,7 +61,14 @@ export function drawOverview(canvas, cells, scene, size) {
   context.strokeRect(left, 0.75, Math.max(3, Math.min(x(scene.view.to), size.width - 0.75) - left), height - 1.5);
 }
 
-/** Cores in use within the view: threads running or in native code, per slice. @param {import('./store.js').Store} store @param {import('./aggregate.js').Sums} sums @param {import('./view.js').Range} view @param {number} width px @returns {{running: number[], native: number[]}} */
+/**
+ * Cores in use within the view: threads running or in native code, per slice.
+ * @param {import('./store.js').Store} store
+ * @param {import('./aggregate.js').Sums} sums
+ * @param {import('./view.js').Range} view
+ * @param {number} width px
+ * @returns {{running: number[], native: number[]}}
+ */
 export function coresInUse(store, sums, view, width) {
   const count = Math.max(1, Math.floor(width / CORE_CELL));
   const slices = slicesOf(store, sums, view, count);
@@ -59,7 +77,12 @@ export function coresInUse(store, sums, view, width) {
   return { running: at(0), native: at(1) };
 }
 
-/** @param {HTMLCanvasElement} canvas @param {{running: number[], native: number[]}} used @param {{paint: object, cores: number}} scene @param {{width: number, ratio: number}} size */
+/**
+ * @param {HTMLCanvasElement} canvas
+ * @param {{running: number[], native: number[]}} used
+ * @param {{paint: object, cores: number}} scene
+ * @param {{width: number, ratio: number}} size
+ */
 export function drawCores(canvas, used, scene, size) {
   const height = HEIGHT.cores;
   const context = prepare(canvas, { ...size, height });
@@ -87,7 +110,13 @@ export function drawCores(canvas, used, scene, size) {
   context.globalAlpha = 1;
 }
 
-/** Who holds the GIL: single holds where there is room, else the share of time it was held. @param {HTMLCanvasElement} canvas @param {import('./gil.js').Held} held @param {object} scene @param {{width: number, ratio: number}} size */
+/**
+ * Who holds the GIL: single holds where there is room, else the share of time it was held.
+ * @param {HTMLCanvasElement} canvas
+ * @param {import('./gil.js').Held} held
+ * @param {object} scene
+ * @param {{width: number, ratio: number}} size
+ */
 export function drawGil(canvas, held, scene, size) {
   const context = prepare(canvas, { ...size, height: HEIGHT.gil });
   const { view } = scene;
@@ -151,7 +180,12 @@ function holderLabel(context, scene, place, name) {
   context.fillText(shown, place.left + 5, HEIGHT.gil / 2 + 0.5);
 }
 
-/** @param {HTMLCanvasElement} canvas @param {import('./view.js').Range} view @param {{line: string, muted: string}} colours @param {{width: number, ratio: number}} size */
+/**
+ * @param {HTMLCanvasElement} canvas
+ * @param {import('./view.js').Range} view
+ * @param {{line: string, muted: string}} colours
+ * @param {{width: number, ratio: number}} size
+ */
 export function drawAxis(canvas, view, colours, size) {
   const context = prepare(canvas, { ...size, height: HEIGHT.axis });
   const { step, at } = axisTicks(view.from, view.to, size.width / 110);

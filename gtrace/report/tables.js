@@ -14,7 +14,11 @@ import { STALLED, STATES } from './aggregate.js';
 
 /**
  * One row a thread that lived within the range.
- * @param {object[]} threads @param {Float64Array[]} totals of each lane, ns @param {string[]} states @param {import('./view.js').Range} range @returns {Row[]}
+ * @param {object[]} threads
+ * @param {Float64Array[]} totals of each lane, ns
+ * @param {string[]} states
+ * @param {import('./view.js').Range} range
+ * @returns {Row[]}
  */
 export function threadRows(threads, totals, states, range) {
   const rows = [];
@@ -34,7 +38,10 @@ export function threadRows(threads, totals, states, range) {
 
 /**
  * What each thread did other than run Python, by reason and function.
- * @param {import('./store.js').Store} store @param {import('./aggregate.js').KindTotals} totals @param {object} words `names` of the lanes, `states`, `waits` (numbers of states) @returns {Row[]}
+ * @param {import('./store.js').Store} store
+ * @param {import('./aggregate.js').KindTotals} totals
+ * @param {object} words `names` of the lanes, `states`, `waits` (numbers of states)
+ * @returns {Row[]}
  */
 export function waitRows(store, totals, words) {
   const { kinds } = store;
@@ -61,7 +68,10 @@ export function waitRows(store, totals, words) {
 
 /**
  * The locks threads waited for: by whom, how long, and who let them go on most.
- * @param {import('./store.js').Store} store @param {import('./aggregate.js').KindTotals} totals @param {string[]} names of the lanes @returns {Row[]}
+ * @param {import('./store.js').Store} store
+ * @param {import('./aggregate.js').KindTotals} totals
+ * @param {string[]} names of the lanes
+ * @returns {Row[]}
  */
 export function lockRows(store, totals, names) {
   const { kinds } = store;
@@ -70,7 +80,10 @@ export function lockRows(store, totals, names) {
     if (!kinds.lock[k] || !totals.count[k]) continue;
     let row = found.get(kinds.lock[k]);
     if (!row) {
-      row = { lock: store.locks[kinds.lock[k]], lane: kinds.lane[k], total: 0, count: 0, longest: 0, at: 0, waiters: new Set(), wakers: new Map(), places: new Map() };
+      row = {
+        lock: store.locks[kinds.lock[k]], lane: kinds.lane[k], total: 0, count: 0, longest: 0, at: 0,
+        waiters: new Set(), wakers: new Map(), places: new Map(),
+      };
       found.set(kinds.lock[k], row);
     }
     row.total += totals.ns[k];
@@ -88,7 +101,13 @@ function addAmount(map, key, amount) { map.set(key, (map.get(key) ?? 0) + amount
 
 function mostOf(map) { return [...map].reduce((best, one) => (one[1] > best[1] ? one : best), ['', -1])[0]; }
 
-/** The longest interval in a state, and its thread. @param {import('./store.js').Store} store @param {import('./aggregate.js').KindTotals} totals @param {number} state @returns {{ns: number, lane: number}} */
+/**
+ * The longest interval in a state, and its thread.
+ * @param {import('./store.js').Store} store
+ * @param {import('./aggregate.js').KindTotals} totals
+ * @param {number} state
+ * @returns {{ns: number, lane: number}}
+ */
 export function longestOf(store, totals, state) {
   const found = { ns: 0, lane: -1 };
   store.kinds.state.forEach((one, k) => {
@@ -105,7 +124,12 @@ export function blameRows(blame, functions) {
   }));
 }
 
-/** @param {import('./gil.js').Holds} holds @param {import('./store.js').Store} store @param {{names: string[], switchInterval: number}} words @returns {Row[]} */
+/**
+ * @param {import('./gil.js').Holds} holds
+ * @param {import('./store.js').Store} store
+ * @param {{names: string[], switchInterval: number}} words
+ * @returns {Row[]}
+ */
 export function holdRows(holds, store, words) {
   return holds.longest.map((hold) => {
     const name = store.functions[store.kinds.fn[hold.kind]];
@@ -120,10 +144,20 @@ function longHoldNote(store, kind, name) {
   return name && !isPython(name) ? 'does not release the GIL' : 'nobody else asked, or a call inside kept it';
 }
 
-/** Whether a function is Python code: those are named with their file and line. @param {string} name @returns {boolean} */
+/**
+ * Whether a function is Python code: those are named with their file and line.
+ * @param {string} name
+ * @returns {boolean}
+ */
 export function isPython(name) { return / \(.*:\d+\)$/.test(name); }
 
-/** The rows in order of a column; what is missing comes last either way. @param {Row[]} rows @param {string} key @param {1 | -1} direction @returns {Row[]} */
+/**
+ * The rows in order of a column; what is missing comes last either way.
+ * @param {Row[]} rows
+ * @param {string} key
+ * @param {1 | -1} direction
+ * @returns {Row[]}
+ */
 export function sortRows(rows, key, direction) {
   const collator = new Intl.Collator('en', { numeric: true });
   return rows.map((row, i) => [row, i]).sort(([a, i], [b, j]) => {
@@ -135,14 +169,24 @@ export function sortRows(rows, key, direction) {
   }).map(([row]) => row);
 }
 
-/** The rows in which some text field contains the words. @param {Row[]} rows @param {string} words @returns {Row[]} */
+/**
+ * The rows in which some text field contains the words.
+ * @param {Row[]} rows
+ * @param {string} words
+ * @returns {Row[]}
+ */
 export function filterRows(rows, words) {
   const wanted = words.trim().toLowerCase();
   if (!wanted) return rows;
   return rows.filter((row) => Object.values(row).some((value) => typeof value === 'string' && value.toLowerCase().includes(wanted)));
 }
 
-/** Lines for a CSV file: seconds as numbers. @param {Column[]} columns @param {Row[]} rows @returns {(string | number)[][]} */
+/**
+ * Lines for a CSV file: seconds as numbers.
+ * @param {Column[]} columns
+ * @param {Row[]} rows
+ * @returns {(string | number)[][]}
+ */
 export function csvRows(columns, rows) {
   const head = columns.map((column) => (isTime(column) ? `${column.key}_s` : column.key));
   return [head, ...rows.map((row) => columns.map((column) => {

@@ -9,9 +9,17 @@ const MANY_ROWS = 2000;
 const LONG_TEXT = 72;
 
 /**
- * @param {HTMLElement} place
- * @param {{title: string, how: string[], columns: import('./tables.js').Column[], sort: string, file: string, empty: string, onRow?: (row: object) => void}} options
+ * @typedef {object} TableOptions
+ * @property {string} title
+ * @property {string[]} how lines that say how to read it
+ * @property {string} empty what stands there without rows
+ * @property {import('./tables.js').Column[]} columns
+ * @property {string} sort key of the column sorted by first
+ * @property {string} file name of the CSV file
+ * @property {(row: object) => void} onRow when the first cell of a row is clicked
  */
+
+/** @param {HTMLElement} place @param {TableOptions} options */
 export function createTable(place, options) {
   const self = { place, options, rows: [], key: options.sort, direction: -1, words: '', limit: FIRST_ROWS };
   const head = make('div', 'section-head');
@@ -124,7 +132,12 @@ function cellOf(self, column, row, first) {
   return cell;
 }
 
-/** A value as its column shows it. @param {import('./tables.js').Column} column @param {string | number | null} value @returns {string} */
+/**
+ * A value as its column shows it.
+ * @param {import('./tables.js').Column} column
+ * @param {string | number | null} value
+ * @returns {string}
+ */
 export function cellText(column, value) {
   if (value === null || value === undefined || value === '') return '–';
   if (column.type === 'duration') return formatDuration(Number(value));

@@ -11,7 +11,10 @@ import { coresInUse, drawAxis, drawCores, drawGil, drawOverview, prepare } from 
 import { cellWords, intervalWords, showWords } from './tooltip.js';
 import { clampView, panBy, sameRange, withMargin, zoomAt } from './view.js';
 
-/** @param {object} world `config store sums` @param {{onSelect: (range: object | null) => void, onMove: () => void}} callbacks */
+/**
+ * @param {object} world `config store sums`
+ * @param {{onSelect: (range: object | null) => void, onMove: () => void}} callbacks
+ */
 export function createTimeline(world, callbacks) {
   const element = (id) => document.getElementById(id);
   const { config, store, sums } = world;
@@ -20,7 +23,8 @@ export function createTimeline(world, callbacks) {
   const totals = config.threads.map((_, lane) => laneTotals(store, sums, lane, 0, duration));
   const self = {
     world, callbacks, duration, states, totals, element,
-    view: { from: 0, to: duration }, selection: null, pin: null, history: [], order: [], shown: [], rows: [], fold: false, open: new Set(), onTop: new Set(), peak: peakAlive(config.threads),
+    view: { from: 0, to: duration }, selection: null, pin: null, history: [],
+    order: [], shown: [], rows: [], fold: false, open: new Set(), onTop: new Set(), peak: peakAlive(config.threads),
     row: rowFor(store.lanes), hidden: new Set(), sort: 'start', search: '', drag: null,
     canvas: element('lane-canvas'), scroll: element('lane-scroll'), body: element('lane-body'),
     sheet: document.createElement('canvas'), striped: Uint8Array.from(config.states, (s) => (s.striped ? 1 : 0)),
@@ -190,7 +194,8 @@ function drawPin(self, scene, context, x) {
 
 function writeNote(self, scene, width) {
   const { from, to } = self.view;
-  const inView = self.shown.reduce((sum, lane) => sum + Math.max(0, intervalAt(self.world.store, lane, to) - intervalAt(self.world.store, lane, from) + 1), 0);
+  const { store } = self.world;
+  const inView = self.shown.reduce((sum, lane) => sum + Math.max(0, intervalAt(store, lane, to) - intervalAt(store, lane, from) + 1), 0);
   const shares = scene.rows.some((row) => !hasRoom(scene.store, row.lane, self.view, width));
   const words = [`${formatDuration(to - from)} in view`, `${formatCount(inView)} intervals`];
   words.push(shares ? `columns of ${formatDuration((to - from) / width)} show shares` : 'every interval drawn by itself');
@@ -249,7 +254,10 @@ export function pin(self, lane, interval) {
   self.pin = { lane, interval };
   const start = self.world.store.bounds[interval + lane];
   const end = self.world.store.bounds[interval + lane + 1];
-  if (end < self.view.from || start > self.view.to) show(self, panBy(self.view, ((start + end) / 2 - (self.view.from + self.view.to) / 2) / (self.view.to - self.view.from), self.duration));
+  if (end < self.view.from || start > self.view.to) {
+    const half = (self.view.to - self.view.from) / 2;
+    show(self, { from: (start + end) / 2 - half, to: (start + end) / 2 + half });
+  }
   showPinned(self, lane, interval);
   reveal(self, lane);
   const at = self.rows.findIndex((row) => row.lane === lane) * self.row.height;
@@ -326,7 +334,10 @@ export function stepLane(self, direction) {
   return undefined;
 }
 
-/** What lies under a point of the canvas; null beside a thread's life. `lane` is -1 for a pool. @returns {{lane: number, pool: object | null, time: number, interval: number, alone: boolean} | null} */
+/**
+ * What lies under a point of the canvas; null beside a thread's life. `lane` is -1 for a pool.
+ * @returns {{lane: number, pool: object | null, time: number, interval: number, alone: boolean} | null}
+ */
 export function under(self, x, y) {
   const row = self.rows[Math.floor((y + self.scroll.scrollTop) / self.row.height)];
   const pxNs = (self.view.to - self.view.from) / self.width;
@@ -353,5 +364,6 @@ export function wordsUnder(self, x, y) {
     return cellWords(config, store, sums, { title, lanes: found.pool.lanes, from: found.time - 2 * pxNs, to: found.time + 2 * pxNs });
   }
   const from = Math.max(found.time - pxNs, laneStart(store, found.lane));
-  return cellWords(config, store, sums, { title: self.names[found.lane], lanes: [found.lane], from, to: Math.min(from + 2 * pxNs, laneEnd(store, found.lane)) });
+  const to = Math.min(from + 2 * pxNs, laneEnd(store, found.lane));
+  return cellWords(config, store, sums, { title: self.names[found.lane], lanes: [found.lane], from, to });
 }

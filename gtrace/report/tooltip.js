@@ -5,9 +5,18 @@ import { formatCount, formatDuration, formatInstant, formatPercent } from './for
 import { heldAt } from './gil.js';
 import { intervalAt } from './store.js';
 
-/** @typedef {{title: string, state: number, lines: [string, string][]}} Words `state` is -1 where there are several */
+/**
+ * @typedef {{title: string, state: number, lines: [string, string][]}} Words `state` is -1 where there are several
+ */
 
-/** One interval in words. @param {object} config @param {import('./store.js').Store} store @param {number} lane @param {number} i @returns {Words} */
+/**
+ * One interval in words.
+ * @param {object} config
+ * @param {import('./store.js').Store} store
+ * @param {number} lane
+ * @param {number} i
+ * @returns {Words}
+ */
 export function intervalWords(config, store, lane, i) {
   const start = store.bounds[i + lane];
   const end = store.bounds[i + lane + 1];
@@ -38,7 +47,14 @@ function blockerWords(config, store, lane, start, end) {
   return doing ? `${name}, in ${doing}` : name;
 }
 
-/** Many intervals in words: the share of each state. @param {object} config @param {import('./store.js').Store} store @param {import('./aggregate.js').Sums} sums @param {{title: string, lanes: number[], from: number, to: number}} cell @returns {Words} */
+/**
+ * Many intervals in words: the share of each state.
+ * @param {object} config
+ * @param {import('./store.js').Store} store
+ * @param {import('./aggregate.js').Sums} sums
+ * @param {{title: string, lanes: number[], from: number, to: number}} cell
+ * @returns {Words}
+ */
 export function cellWords(config, store, sums, cell) {
   const before = new Float64Array(SUMS);
   const after = new Float64Array(SUMS);
@@ -52,11 +68,17 @@ export function cellWords(config, store, sums, cell) {
   const shares = Array.from(total, (ns, s) => [s, ns / all]);
   const lines = shares.filter(([, share]) => share > 0.0005).sort((a, b) => b[1] - a[1])
     .map(([s, share]) => [config.states[s].label, formatPercent(share)]);
-  lines.unshift(['', `${formatCount(count)} intervals in ${formatDuration(cell.to - cell.from)}, from ${formatInstant(cell.from, (cell.to - cell.from) / 2)}`]);
+  const from = formatInstant(cell.from, (cell.to - cell.from) / 2);
+  lines.unshift(['', `${formatCount(count)} intervals in ${formatDuration(cell.to - cell.from)}, from ${from}`]);
   return { title: cell.title, state: -1, lines };
 }
 
-/** Who holds the GIL at an instant, in words. @param {object} self the timeline @param {number} time @returns {Words | null} */
+/**
+ * Who holds the GIL at an instant, in words.
+ * @param {object} self the timeline
+ * @param {number} time
+ * @returns {Words | null}
+ */
 export function holderWords(self, time) {
   const { config, store } = self.world;
   const place = self.held ? heldAt(self.held, time) : -1;
@@ -65,7 +87,12 @@ export function holderWords(self, time) {
   return { ...intervalWords(config, store, lane, intervalAt(store, lane, time)), title: `${config.threads[lane].name} holds the GIL` };
 }
 
-/** Cores in use around an instant, in words. @param {object} self the timeline @param {number} time @returns {Words | null} */
+/**
+ * Cores in use around an instant, in words.
+ * @param {object} self the timeline
+ * @param {number} time
+ * @returns {Words | null}
+ */
 export function coresWords(self, time) {
   if (!self.cores) return null;
   const { view, used } = self.cores;
@@ -73,10 +100,16 @@ export function coresWords(self, time) {
   if (!(slice >= 0 && slice < used.running.length)) return null;
   const [running, native] = [used.running[slice], used.native[slice]];
   const { config } = self.world;
-  return { title: `${(running + native).toFixed(2)} of ${config.cores} cores in use`, state: -1, lines: [['running', running.toFixed(2)], ['native', native.toFixed(2)]] };
+  const lines = [['running', running.toFixed(2)], ['native', native.toFixed(2)]];
+  return { title: `${(running + native).toFixed(2)} of ${config.cores} cores in use`, state: -1, lines };
 }
 
-/** Fills an element with words; all of them as text. @param {HTMLElement} element @param {Words} words @param {object[]} states */
+/**
+ * Fills an element with words; all of them as text.
+ * @param {HTMLElement} element
+ * @param {Words} words
+ * @param {object[]} states
+ */
 export function showWords(element, words, states) {
   const head = document.createElement('p');
   head.className = 'words-title';

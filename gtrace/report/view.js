@@ -5,27 +5,50 @@
 /** The shortest view, ns. */
 export const CLOSEST = 200;
 
-/** The range moved and cut so that it lies within the run. @param {Range} view @param {number} duration @returns {Range} */
+/**
+ * The range moved and cut so that it lies within the run.
+ * @param {Range} view
+ * @param {number} duration
+ * @returns {Range}
+ */
 export function clampView(view, duration) {
   const width = Math.min(duration, Math.max(view.to - view.from, Math.min(CLOSEST, duration)));
   const from = Math.min(Math.max(view.from, 0), duration - width);
   return { from, to: from + width };
 }
 
-/** The view with everything `factor` times as wide around an instant that stays put. @param {Range} view @param {number} time @param {number} factor @param {number} duration @returns {Range} */
+/**
+ * The view with everything `factor` times as wide around an instant that stays put.
+ * @param {Range} view
+ * @param {number} time
+ * @param {number} factor
+ * @param {number} duration
+ * @returns {Range}
+ */
 export function zoomAt(view, time, factor, duration) {
   const width = Math.min(Math.max((view.to - view.from) * factor, CLOSEST), duration);
   const share = (time - view.from) / (view.to - view.from);
   return clampView({ from: time - share * width, to: time + (1 - share) * width }, duration);
 }
 
-/** The view moved by a share of its own width. @param {Range} view @param {number} share @param {number} duration @returns {Range} */
+/**
+ * The view moved by a share of its own width.
+ * @param {Range} view
+ * @param {number} share
+ * @param {number} duration
+ * @returns {Range}
+ */
 export function panBy(view, share, duration) {
   const move = (view.to - view.from) * share;
   return clampView({ from: view.from + move, to: view.to + move }, duration);
 }
 
-/** The range with a little room on both sides. @param {Range} range @param {number} duration @returns {Range} */
+/**
+ * The range with a little room on both sides.
+ * @param {Range} range
+ * @param {number} duration
+ * @returns {Range}
+ */
 export function withMargin(range, duration) {
   const margin = (range.to - range.from) * 0.05;
   return clampView({ from: range.from - margin, to: range.to + margin }, duration);
@@ -34,7 +57,11 @@ export function withMargin(range, duration) {
 /** @param {Range} a @param {Range} b @returns {boolean} */
 export function sameRange(a, b) { return a.from === b.from && a.to === b.to; }
 
-/** What the address after `#` says. @param {string} hash @returns {{view: Range | null, selection: Range | null, hidden: string[], lane: string}} */
+/**
+ * What the address after `#` says.
+ * @param {string} hash
+ * @returns {{view: Range | null, selection: Range | null, hidden: string[], lane: string}}
+ */
 export function parseHash(hash) {
   const found = new URLSearchParams(hash.replace(/^#/, ''));
   return {
@@ -48,7 +75,10 @@ function parseRange(text) {
   return match && Number(match[2]) > Number(match[1]) ? { from: Number(match[1]), to: Number(match[2]) } : null;
 }
 
-/** @param {{view: Range | null, selection: Range | null, hidden: string[], lane: string}} place @returns {string} */
+/**
+ * @param {{view: Range | null, selection: Range | null, hidden: string[], lane: string}} place
+ * @returns {string}
+ */
 export function formatHash(place) {
   const words = [];
   if (place.view) words.push(`t=${formatRange(place.view)}`);

@@ -1,0 +1,115 @@
+// What the page's tables are called, what they say of themselves, and their columns. Data only.
+
+import { formatDuration } from './format.js';
+
+/** @typedef {Omit<import('./tableview.js').TableOptions, 'file' | 'onRow'>} Options */
+
+/**
+ * The tables by name.
+ * @param {object} config
+ * @param {object[]} seen the states that occur in the run
+ * @returns {Record<string, Options>}
+ */
+export function tableOptions(config, seen) {
+  const labels = Object.fromEntries(config.states.map((state) => [state.id, state.label]));
+  const step = Math.max(1, config.duration / 1e4);
+  const every = config.switchInterval ? ` (${formatDuration(config.switchInterval)})` : '';
+  return { threads: threadOptions(seen, step), waits: waitOptions(labels), locks: LOCKS, blame: BLAME, holds: holdOptions(every, step) };
+}
+
+const THREAD = { key: 'thread', label: 'Thread', type: 'text' };
+const SPAN = [
+  { key: 'total', label: 'Total', type: 'duration' },
+  { key: 'count', label: 'Count', type: 'count' },
+  { key: 'longest', label: 'Longest', type: 'duration' },
+];
+
+function threadOptions(seen, step) {
+  return {
+    title: 'Threads',
+    sort: 'lifetime',
+    empty: 'No thread lived in this range.',
+    how: [
+      'One row a thread; the states of a row add up to its lifetime.',
+      'Click a heading to sort, a name to find the thread in the timeline.',
+    ],
+    columns: [
+      THREAD,
+      { key: 'tid', label: 'Native id', type: 'id' },
+      { key: 'lifetime', label: 'Lifetime', type: 'duration', title: 'from start to end, within the range' },
+      ...seen.map((state) => ({ key: state.id, label: state.label, type: 'duration', title: state.meaning })),
+      { key: 'start', label: 'Started at', type: 'instant', step },
+      { key: 'parent', label: 'Started by', type: 'text' },
+      { key: 'target', label: 'Runs', type: 'text' },
+    ],
+  };
+}
+
+function waitOptions(labels) {
+  return {
+    title: 'What each thread waited for',
+    sort: 'total',
+    empty: 'Nothing waited in this range.',
+    how: [
+      'Every wait, by thread, kind and the function it happened in.',
+      'A long total with a small longest wait means many short waits: look at the count.',
+    ],
+    columns: [
+      THREAD,
+      { key: 'state', label: 'State', type: 'state', labels },
+      { key: 'reason', label: 'Reason', type: 'text' },
+      { key: 'function', label: 'In call', type: 'text' },
+      { key: 'caller', label: 'Called by', type: 'text' },
+      ...SPAN,
+    ],
+  };
+}
+
+const LOCKS = {
+  title: 'Locks',
+  sort: 'total',
+  empty: 'No wait for a lock is known in this range.',
+  how: ['Every lock some thread had to wait for, named by its address.', 'Hold the lock at the top for less, or guard less with it.'],
+  columns: [
+    { key: 'lock', label: 'Lock', type: 'text' },
+    { key: 'place', label: 'Waited for in', type: 'text' },
+    { key: 'waker', label: 'Mostly released by', type: 'text' },
+    { key: 'threads', label: 'Threads', type: 'count' },
+    ...SPAN,
+  ],
+};
+
+const BLAME = {
+  title: 'Who held the GIL meanwhile',
+  sort: 'total',
+  empty: 'No wait for the GIL is known in this range.',
+  how: [
+    'While the thread on the left waited for the GIL, who had it, and in which function.',
+    'The function at the top is the one to make shorter, or to move out of the GIL.',
+  ],
+  columns: [
+    { key: 'thread', label: 'Waiting', type: 'text' },
+    { key: 'holder', label: 'Held by', type: 'text' },
+    { key: 'function', label: 'Holder’s function', type: 'text' },
+    ...SPAN,
+  ],
+};
+
+function holdOptions(every, step) {
+  return {
+    title: 'Longest holds of the GIL',
+    sort: 'total',
+    empty: 'No hold of the GIL is known in this range.',
+    how: [
+      `A hold lasts until the thread lets the GIL go. Others may ask for it after a switch interval${every}.`,
+      'A hold far longer than that, while others wait, is a call that does not release the GIL.',
+    ],
+    columns: [
+      THREAD,
+      { key: 'function', label: 'Mostly in', type: 'text' },
+      { key: 'at', label: 'From', type: 'instant', step },
+      { key: 'total', label: 'Held', type: 'duration' },
+      { key: 'note', label: 'Note', type: 'text' },
+    ],
+  };
+}
