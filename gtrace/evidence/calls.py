@@ -29,6 +29,7 @@ _KEYS: Final = (
     (b'","cat":"fee","dur":', b","),
     (b',"name":"', b',"'),
 )
+_REPLACED: Final = "\N{REPLACEMENT CHARACTER}".encode()
 _COLUMNS: Final = ["pid", "tid", "ts", "ph", "dur", "name"]
 _TYPES: Final = {
     "pid": pa.int32(),
@@ -107,6 +108,7 @@ def _first_call(head: bytes) -> int:
 
 
 def _parse(chunk: bytes) -> tuple[pa.Table, int]:
+    chunk = _plain(chunk)
     for key, separator in _KEYS:
         chunk = chunk.replace(key, separator)
     bad: list[csv.InvalidRow] = []
@@ -123,14 +125,23 @@ def _parse(chunk: bytes) -> tuple[pa.Table, int]:
     return table, len(bad)
 
 
+def _plain(chunk: bytes) -> bytes:
+    """Without what no name should have: bytes that are not UTF-8, and control characters by letter."""
+    try:
+        chunk.decode()
+    except UnicodeDecodeError:
+        chunk = chunk.decode("utf-8", "replace").encode()
+    if b"\\" not in chunk:
+        return chunk
+    return re.sub(rb"\\(.)", lambda found: _REPLACED if found[1] in b"bfnrt" else found[0], chunk)
+
+
 def _read_csv(chunk: bytes, types: dict[str, pa.DataType], skip: object) -> pa.Table:
     return csv.read_csv(
         pa.py_buffer(chunk),
         read_options=csv.ReadOptions(column_names=_COLUMNS, block_size=1 << 22),
         parse_options=csv.ParseOptions(escape_char="\\", double_quote=False, invalid_row_handler=skip),
-        convert_options=csv.ConvertOptions(
-            column_types=types, strings_can_be_null=False, check_utf8=False
-        ),
+        convert_options=csv.ConvertOptions(column_types=types, strings_can_be_null=False, check_utf8=False),
     )
 
 
