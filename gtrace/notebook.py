@@ -105,15 +105,23 @@ def run_cell(shell: Any, line: str, cell: str) -> Recording:
     script.write_text(cell, encoding="utf-8")
     place = options.output or Path(folder.name, "cell.gtrace")
     status = _run(_command(options, place, script))
-    try:
-        recording = gtrace.load(place)
-    except RecordingError as error:
-        raise CellError(f"nothing was recorded: the cell ended with exit status {status}") from error
+    recording = _load(place)
+    if recording is None:
+        raise CellError(f"nothing was recorded: the cell ended with exit status {status}")
     shell.push({options.result: recording})
     if status:
         shell.display_pub.publish(*shell.display_formatter.format(recording))
         raise CellError(f"the cell ended with exit status {status}; its recording is in {options.result}")
     return recording
+
+
+def _load(place: Path) -> Recording | None:
+    """The recording, or None where the recorder did not start and has said why."""
+    try:
+        recording = gtrace.load(place)
+    except RecordingError:
+        return None
+    return recording if recording.processes else None
 
 
 class _Parser(argparse.ArgumentParser):

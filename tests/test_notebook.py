@@ -216,6 +216,19 @@ def test_a_recording_that_cannot_be_written_is_said_in_the_recorders_words(shell
     assert out == "gtrace: nothing was recorded: the cell ended with exit status 2\n"
 
 
+@needs_ipython
+def test_a_recorder_that_could_not_start_leaves_no_recording(shell, capsys, monkeypatch, tmp_path):
+    empty = tmp_path / "empty.gtrace"
+    empty.mkdir()
+    (empty / "meta.json").write_text('{"format": 1}')
+    monkeypatch.setattr(notebook, "_run", lambda _: 2)
+    shell.user_ns.pop("never", None)
+
+    assert not shell.run_cell(f"%%gtrace -r never -o {empty}\n1").success
+    assert capsys.readouterr().out == "gtrace: nothing was recorded: the cell ended with exit status 2\n"
+    assert "never" not in shell.user_ns
+
+
 def test_an_interrupt_of_the_cell_reaches_the_program_once(capsys, monkeypatch):
     program = """
 import signal
