@@ -20,6 +20,9 @@ if TYPE_CHECKING:
 
 CHUNK: Final = 1 << 18
 assert CHUNK % mmap.ALLOCATIONGRANULARITY == 0
+LAST_WORDS: Final = ("note", "profiler_replaced", "stop")
+RESERVED: Final = 1 << 12
+"""Bytes for the last words: what was lost must be said where there is no room any more."""
 _encode: Final = JSONEncoder(separators=(",", ":"), default=str).encode
 
 
@@ -49,14 +52,19 @@ class Journal:
         line = _encode({"event": event, **fields}).encode("ascii") + b"\n"
         with self._lock:
             end = self._used + len(line)
-            try:
-                while end > len(self._chunks) * CHUNK:
-                    self._grow()
-            except OSError:
+            if not self._has_room(end if event in LAST_WORDS else end + RESERVED):
                 self.lost += 1
                 return
             start, self._used = self._used, end
             self._put(start, line)
+
+    def _has_room(self, end: int) -> bool:
+        try:
+            while end > len(self._chunks) * CHUNK:
+                self._grow()
+        except OSError:
+            return False
+        return True
 
     def _put(self, start: int, line: bytes) -> None:
         while line:
