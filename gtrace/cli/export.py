@@ -18,7 +18,7 @@ def add_parser(commands: Any) -> None:
     parser: argparse.ArgumentParser = commands.add_parser(
         "export", help="write a recording for Perfetto, the Firefox Profiler or speedscope"
     )
-    parser.add_argument("recording", type=Path, metavar="REC")
+    parser.add_argument("recording", type=Path, metavar="REC", help="the recording (a folder)")
     parser.add_argument("--format", choices=NAMES, required=True, help="the tool that shall open it")
     parser.add_argument(
         "-o", "--output", type=Path, metavar="FILE", help="with .gz: compressed (REC with .FORMAT.json.gz)"
