@@ -59,13 +59,14 @@ def _calls_of(process: Process, lanes: Lanes, clock: Clock, first: int) -> list[
     start = table["start_ns"].to_numpy() - clock.zero
     names = table["name"].cat.codes.to_numpy().astype(np.int64)
     texts = tuple(map(str, table["name"].cat.categories))
+    by_lane = np.argsort(lane, kind="stable")
+    bounds = np.searchsorted(lane[by_lane], np.arange(len(lanes.records) + 1))
     found = []
-    for own in range(len(lanes.records)):
-        rows = np.flatnonzero(lane == own)
-        if len(rows):
-            rows = rows[order_of_entry(start[rows], end[rows])]
-            ends = nested_ends(start[rows], end[rows])
-            found.append(LaneCalls(first + own, start[rows], ends, names[rows], texts))
+    for own in np.flatnonzero(np.diff(bounds)).tolist():
+        rows = by_lane[bounds[own] : bounds[own + 1]]
+        rows = rows[order_of_entry(start[rows], end[rows])]
+        ends = nested_ends(start[rows], end[rows])
+        found.append(LaneCalls(first + own, start[rows], ends, names[rows], texts))
     return found
 
 
