@@ -7,7 +7,7 @@ import os
 import re
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, Final
+from typing import TYPE_CHECKING, Any, Final, TypeVar
 
 import pandas as pd
 import pyarrow as pa
@@ -23,8 +23,26 @@ from gtrace.recorder.folder import FORMAT, META
 if TYPE_CHECKING:
     from collections.abc import Callable
 
+T = TypeVar("T")
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
 LATER: Final[dict[str, Callable[[Recording], Any]]] = {}
 """What later parts make of a recording, by name: this part must not import them, ``gtrace`` names them."""
+
+
+META_TYPES: Final[dict[str, tuple[type, ...]]] = {
+    "command": (list,),
+    "cwd": (str,),
+    "ended": (dict,),
+    "exit_status": (int,),
+    "gtrace": (str,),
+    "options": (dict,),
+    "pid": (int,),
+    "signal": (int, type(None)),
+    "started": (dict,),
+}
 
 
 @dataclass(frozen=True)
@@ -160,7 +178,10 @@ def load(path: str | Path) -> Recording:
     processes = _read_processes(folder, names, problems)
     processes.sort(key=lambda p: p.registry.process.get("time", 0))
     scheduler = [folder / name for name in names if re.fullmatch(r"scheduler\.\d+\.bin", name)]
-    return Recording(folder, meta, tuple(processes), tuple(problems), scheduler[0] if scheduler else None)
+    switches = _read_evidence(read_scheduler, scheduler[:1], problems)
+    return Recording(
+        folder, meta, tuple(processes), tuple(problems), scheduler[0] if switches else None, switches
+    )
 
 
 def _read_meta(folder: Path, names: list[str]) -> tuple[dict[str, Any], list[str]]:
@@ -180,7 +201,9 @@ def _read_meta(folder: Path, names: list[str]) -> tuple[dict[str, Any], list[str
             f"written by a newer gtrace: {folder}: format {found}, this one reads up to {FORMAT};"
             " update gtrace"
         )
-    return meta, []
+    wrong = [key for key, kinds in META_TYPES.items() if key in meta and not isinstance(meta[key], kinds)]
+    problems = [f"{META} is damaged: {', '.join(wrong)} cannot be read."] if wrong else []
+    return {key: value for key, value in meta.items() if key not in wrong}, problems
 
 
 def _read_processes(folder: Path, names: list[str], problems: list[str]) -> list[Process]:
@@ -197,11 +220,42 @@ def _read_process(folder: Path, names: list[str], pid: int, problems: list[str])
         problems.append(f"{journal} cannot be read ({error.strerror}): threads are named by their ids.")
     if registry.damaged:
         problems.append(f"{registry.damaged} lines of {journal} are damaged and left out.")
-    calls = [n for n in names if re.fullmatch(rf"calls\.{pid}\.\d+\.(json|json\.part|parquet)", n)]
-    kept = [n for n in calls if n.endswith("parquet") or n.split(".json")[0] + ".parquet" not in calls]
-    problems.extend(f"{n} breaks off: calls after its end are missing." for n in kept if n.endswith("part"))
-    gil = folder / f"gil.{pid}.bin"
-    return Process(pid, registry, tuple(folder / n for n in kept), gil if gil.name in names else None)
+    calls = _call_files(folder, names, pid, problems)
+    gil = [folder / name for name in (f"gil.{pid}.bin",) if name in names]
+    events = _read_evidence(read_gil, gil, problems)
+    return Process(pid, registry, calls, gil[0] if events else None, gil_cached=events)
+
+
+def _call_files(folder: Path, names: list[str], pid: int, problems: list[str]) -> tuple[Path, ...]:
+    """The files of calls that can be read; a Parquet file stands for the dump it was made of."""
+    found = [n for n in names if re.fullmatch(rf"calls\.{pid}\.\d+\.(json|json\.part|parquet)", n)]
+    for name in [n for n in found if n.endswith("parquet")]:
+        try:
+            pq.read_schema(folder / name)
+        except (OSError, pa.ArrowException) as error:
+            problems.append(
+                f"{name} cannot be read ({str(error).partition(chr(10))[0]}): its calls are missing."
+            )
+            found.remove(name)
+    found = [n for n in found if n.endswith("parquet") or n.split(".json")[0] + ".parquet" not in found]
+    for name in [n for n in found if not (folder / n).is_file() or not os.access(folder / n, os.R_OK)]:
+        problems.append(f"{name} cannot be read: its calls are missing.")
+        found.remove(name)
+    problems.extend(f"{n} breaks off: calls after its end are missing." for n in found if n.endswith("part"))
+    return tuple(folder / name for name in found)
+
+
+def _read_evidence(read: Callable[[Path], T], paths: list[Path], problems: list[str]) -> list[T]:
+    """What ``read`` makes of each file; of one that cannot be read, why not."""
+    events: list[T] = []
+    for path in paths:
+        try:
+            events.append(read(path))
+        except RecordingFormatError:
+            raise
+        except RecordingError as error:
+            problems.append(f"{path.name} is left out: {error}.")
+    return events
 
 
 def _read_call_file(path: Path) -> Calls:
@@ -235,16 +289,25 @@ def _without_inherited(calls: Calls, process: dict[str, Any]) -> Calls:
 
 
 def compact(recording: Recording) -> None:
-    """Replaces the dumps of a finished recording by Parquet, a tenth of the size, nothing lost."""
+    """Replaces the dumps of a finished recording by Parquet, a tenth of the size, nothing lost.
+
+    Where that cannot be written the dumps stay: they are the same, only larger.
+    """
     for process in recording.processes:
         if [path.suffix for path in process.call_files] != [".json"]:
             continue
         source = process.call_files[0]
-        calls = process.load_calls()
-        table = pa.Table.from_pandas(calls.table, schema=SCHEMA, preserve_index=False)
-        table = table.replace_schema_metadata({"damaged": str(calls.damaged)})
         part = source.with_suffix(".parquet.part")
-        pq.write_table(table, part, compression="zstd", compression_level=1)
-        part.chmod(0o600)
-        part.rename(source.with_suffix(".parquet"))
-        source.unlink()
+        try:
+            _write_calls(process.load_calls(), part)
+            part.rename(source.with_suffix(".parquet"))
+            source.unlink()
+        except OSError:
+            part.unlink(missing_ok=True)
+
+
+def _write_calls(calls: Calls, path: Path) -> None:
+    table = pa.Table.from_pandas(calls.table, schema=SCHEMA, preserve_index=False)
+    table = table.replace_schema_metadata({"damaged": str(calls.damaged)})
+    pq.write_table(table, path, compression="zstd", compression_level=1)
+    path.chmod(0o600)

@@ -74,6 +74,30 @@ FIELDS: Final[dict[str, dict[str, tuple[type, ...]]]] = {
 """What each event must have; one that has not is damaged, one of another name is of a later version."""
 
 
+WHERE_GIVEN: Final[dict[str, tuple[type, ...]]] = {
+    "agent": TEXT,
+    "calls": TEXT,
+    "cores": NUMBER,
+    "end": NUMBER,
+    "entries": NUMBER,
+    "executable": TEXT,
+    "forked_from": NUMBER,
+    "gil_enabled": (bool,),
+    "implementation": TEXT,
+    "journal_lost": NUMBER,
+    "outcome": TEXT,
+    "platform": TEXT,
+    "python": TEXT,
+    "scheduler": TEXT,
+    "switch_interval": (int, float),
+    "timeout": (int, float, type(None)),
+    "viztracer": (str, type(None)),
+    "wall_ns": NUMBER,
+}
+"""What the others must be where an event has them."""
+INT64: Final = range(-(1 << 63), 1 << 63)
+
+
 def read_registry(path: Path) -> Registry:
     """Reads a journal, also one whose process died in the middle of a line."""
     registry = Registry()
@@ -100,7 +124,13 @@ def _is_whole(record: dict[str, Any]) -> bool:
     event = record.get("event")
     if not isinstance(event, str):
         return False
-    return all(type(record.get(name)) in types for name, types in FIELDS.get(event, {}).items())
+    needed = FIELDS.get(event, {})
+    wanted = {name: kinds for name, kinds in WHERE_GIVEN.items() if name in record} | needed
+    return all(_is_one_of(record.get(name), kinds) for name, kinds in wanted.items())
+
+
+def _is_one_of(value: object, kinds: tuple[type, ...]) -> bool:
+    return type(value) in kinds and (not isinstance(value, int) or value in INT64)
 
 
 def _readable(line: bytes) -> bytes:
