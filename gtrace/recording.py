@@ -63,7 +63,8 @@ class Recording:
     made: dict[str, Any] = field(default_factory=dict, repr=False, compare=False)
 
     def __repr__(self) -> str:
-        return f"<Recording {str(self.path)!r} of {' '.join(self.meta.get('command', [])) or 'python'!r}>"
+        command = " ".join(map(str, self.meta.get("command", []))) or "python"
+        return f"<Recording {str(self.path)!r} of {command!r}>"
 
     def _repr_html_(self) -> str | None:
         """In Jupyter: the verdict and the page."""

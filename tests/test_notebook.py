@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import importlib.util
 import sys
+from dataclasses import replace
 from html.parser import HTMLParser
 from pathlib import Path
 
@@ -111,6 +112,13 @@ def test_its_repr_is_one_line(tmp_path):
     one = made(tmp_path, "main begin 0\nstop 10")
 
     assert repr(one) == f"<Recording '{tmp_path / 'text.gtrace'}' of 'python program.py'>"
+
+
+def test_its_repr_bears_a_damaged_command(tmp_path):
+    one = made(tmp_path, "main begin 0\nstop 10")
+
+    assert repr(replace(one, meta={"command": [1, None]})).endswith(" of '1 None'>")
+    assert repr(replace(one, meta={})).endswith(" of 'python'>")
 
 
 def test_it_shows_its_verdict_and_its_page_in_a_frame_that_reaches_nothing_around_it(tmp_path):
