@@ -7,6 +7,7 @@ import os
 import shutil
 import subprocess
 import sys
+import tempfile
 from pathlib import Path
 
 import pytest
@@ -148,14 +149,22 @@ def test_what_is_no_recording_is_refused(tmp_path):
             load(path)
 
 
+@pytest.fixture
+def open_to_all(original):
+    """A copy that every user can read; pytest's own folders are for one user."""
+    with tempfile.TemporaryDirectory() as folder:
+        copy = Path(shutil.copytree(original, Path(folder) / "r.gtrace"))
+        for path in (copy.parent, copy):
+            path.chmod(0o755)
+        for path in copy.iterdir():
+            path.chmod(0o644)
+        yield copy
+
+
 @pytest.mark.skipif(os.geteuid() != 0, reason="only root can become nobody")
 @pytest.mark.parametrize("pattern", ["calls.*.json", "gil.*.bin", "threads.*.jsonl", "meta.json"])
-def test_a_file_that_may_not_be_read_is_named(recording, pattern):
-    for folder in [recording, *recording.parents[:3]]:
-        folder.chmod(0o755)
-    for path in recording.iterdir():
-        path.chmod(0o644)
-    path = only(recording, pattern)
+def test_a_file_that_may_not_be_read_is_named(open_to_all, pattern):
+    path = only(open_to_all, pattern)
     path.chmod(0o600)
     program = f"""
 import os, sys
@@ -164,7 +173,7 @@ from gtrace.recording import load
 from gtrace.errors import RecordingError
 os.setuid({NOBODY})
 try:
-    print(load({str(recording)!r}).problems)
+    print(load({str(open_to_all)!r}).problems)
 except RecordingError as error:
     print(error)
 """

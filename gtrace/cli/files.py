@@ -31,7 +31,7 @@ def require_writable(file: Path) -> None:
 
 def write_whole(path: Path, write: Callable[[Path], None]) -> None:
     """Lets ``write`` make a file beside ``path`` and moves it there: never half a file under its name."""
-    require_writable_folder(path.absolute().parent)
+    require_writable(path)
     part = path.with_name(f".{path.name}.part{path.suffix}")
     try:
         write(part)

@@ -24,6 +24,7 @@ def run(arguments: argparse.Namespace) -> int:
     from gtrace.cli.finish import Wishes, finish
     from gtrace.recording import load
 
-    page = arguments.output or arguments.recording.with_suffix(".html")
-    finish(load(arguments.recording), Wishes(page, open=arguments.open, quiet=arguments.quiet))
+    recording = load(arguments.recording)
+    page = arguments.output or arguments.recording.absolute().with_suffix(".html")
+    finish(recording, Wishes(page, open=arguments.open, quiet=arguments.quiet))
     return 0

@@ -90,8 +90,9 @@ def run(arguments: argparse.Namespace) -> int:
     """Records and renders; gives the program's own exit code."""
     program = _program(arguments)
     page = None if arguments.no_report else arguments.report or REPORTS / f"{program.name}.html"
+    _check_places(page, arguments.json)
     path = arguments.output or (page or REPORTS / program.name).with_suffix(".gtrace")
-    _check_places(page, path, arguments.json)
+    require_writable_folder(path.absolute().parent)
     outcome = _record(program, path, arguments)
     # only now: importing pandas beside the program would take a core from it
     from gtrace.cli.finish import Wishes, finish
@@ -128,7 +129,7 @@ def _file_name(name: str) -> str:
     return re.sub(r"[^\w.-]", "_", name) or "program"
 
 
-def _check_places(page: Path | None, path: Path, json: str | None) -> None:
+def _check_places(page: Path | None, json: str | None) -> None:
     """Before the program runs: what cannot be written afterwards would be lost."""
     try:
         os.getcwd()
@@ -136,9 +137,8 @@ def _check_places(page: Path | None, path: Path, json: str | None) -> None:
         raise LaunchError(f"no current folder: {error.strerror}: change to one that exists") from error
     if page is not None:
         require_writable(page)
-    if json not in (None, "-"):
+    if json is not None and json != "-":
         require_writable(Path(json))
-    require_writable_folder(path.absolute().parent)
 
 
 def _record(program: Program, path: Path, arguments: argparse.Namespace) -> Outcome:

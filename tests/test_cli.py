@@ -1,0 +1,208 @@
+"""Every failure of the command line is one line on stderr and exit code 2, and no traceback of ours."""
+
+from __future__ import annotations
+
+import errno
+import os
+import shutil
+import subprocess
+import sys
+
+import pytest
+from launching import PROGRAMS, recorded
+
+import gtrace as package
+from gtrace import recording
+from gtrace.cli import main
+from gtrace.recorder import folder
+
+
+@pytest.fixture(autouse=True)
+def _here(tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+
+
+@pytest.fixture
+def fails(capfd):
+    """Runs a command that must fail; gives what it said."""
+
+    def run(*arguments):
+        assert main([*map(str, arguments)]) == 2
+        out, error = capfd.readouterr()
+        assert out == ""
+        assert error.startswith("gtrace: ")
+        assert error.endswith("\n")
+        assert error.count("\n") == 1
+        return error
+
+    return run
+
+
+@pytest.fixture
+def script(tmp_path):
+    path = tmp_path / "script.py"
+    path.write_text("open('ran', 'w')\n")
+    return path
+
+
+@pytest.mark.parametrize(
+    ("arguments", "said"),
+    [
+        ([], "COMMAND"),
+        (["frobnicate"], "frobnicate"),
+        (["run"], "nothing to run"),
+        (["run", "-m"], "nothing to run"),
+        (["run", "-c"], "nothing to run"),
+        (["run", "missing.py"], "no such script: missing.py"),
+        (["run", "a\nb\x1b.py"], "no such script: a\N{REPLACEMENT CHARACTER}b\N{REPLACEMENT CHARACTER}.py"),
+        (["run", "--frobnicate", "x.py"], "--frobnicate"),
+        (["run", "--switch-interval", "soon", "x.py"], "not a time in seconds: soon"),
+        (["run", "--switch-interval", "0", "x.py"], "not a time in seconds: 0"),
+        (["run", "--max-size", "much", "x.py"], "not a size"),
+        (["run", "--max-size", "1K", "x.py"], "too small"),
+        (["run", "--report", "x.html", "--no-report", "x.py"], "not allowed"),
+        (["report", "missing"], "cannot read the recording: missing"),
+        (["report", "."], "not a recording"),
+        (["summary", "."], "not a recording"),
+        (["intervals", ".", "-o", "x.txt"], "no such format"),
+        (["intervals", "."], "required"),
+    ],
+)
+def test_what_makes_no_sense_is_said_in_one_line(fails, arguments, said):
+    assert said in fails(*arguments)
+
+
+@pytest.mark.parametrize(
+    ("options", "said"),
+    [
+        (["--python", "missing"], "cannot start the interpreter: missing"),
+        (["--python", "."], "cannot start the interpreter: ."),
+        (["--python", ""], "no interpreter"),
+        (["-o", "file"], "will not replace what is not a recording: file"),
+        (["-o", "full"], "will not replace what is not a recording: full"),
+        (["-o", "file/x.gtrace"], "cannot make the folder: "),
+        (["--report", "file/x.html"], "cannot make the folder: "),
+        (["--report", "full"], "cannot write: full"),
+        (["--json", "full"], "cannot write: full"),
+        (["--report", "."], "cannot write: ."),
+    ],
+)
+def test_a_place_that_cannot_be_written_is_said_before_the_program_runs(
+    fails, script, tmp_path, options, said
+):
+    (tmp_path / "file").touch()
+    (tmp_path / "full").mkdir()
+    (tmp_path / "full" / "precious").touch()
+
+    assert said in fails("run", *options, script)
+    assert not (tmp_path / "ran").exists()
+    assert (tmp_path / "full" / "precious").exists()
+
+
+def test_an_interpreter_that_does_not_load_the_recorder_is_named(fails, script):
+    assert "did not load the recorder" in fails("run", "--no-report", "--python", "/bin/true", script)
+
+
+def test_a_script_that_may_not_be_read_is_named(fails, script, monkeypatch):
+    monkeypatch.setattr(os, "access", lambda *_: False)
+
+    assert "cannot read the script" in fails("run", script)
+
+
+def test_an_interpreter_without_viztracer_is_told_how_to_get_it(fails, script, tmp_path):
+    """A virtual environment without packages, which has not even gtrace."""
+    bare = tmp_path / "bare"
+    subprocess.run([sys.executable, "-m", "venv", "--without-pip", bare], check=True)
+    said = fails("run", "--no-report", "--python", bare / "bin" / "python", script)
+
+    assert "No module named 'viztracer'" in said
+    assert "pip install gtrace" in said
+    assert not (tmp_path / "ran").exists()
+
+
+def test_no_current_folder_is_said(fails, script, tmp_path, monkeypatch):
+    gone = tmp_path / "gone"
+    gone.mkdir()
+    monkeypatch.chdir(gone)
+    gone.rmdir()
+
+    assert "no current folder" in fails("run", script)
+
+
+@pytest.mark.parametrize("command", [["report"], ["summary"], ["intervals", "-o", "x.csv"]])
+def test_a_newer_recording_is_refused(fails, tmp_path, command):
+    path = tmp_path / "r.gtrace"
+    folder.create(path, {})
+    (path / "meta.json").write_text('{"format": 999}')
+
+    assert "update gtrace" in fails(command[0], path, *command[1:])
+
+
+@pytest.fixture(scope="module")
+def finished(tmp_path_factory):
+    path = tmp_path_factory.mktemp("finished") / "r.gtrace"
+    recorded(path, PROGRAMS / "kinds.py")
+    return path
+
+
+@pytest.mark.parametrize(
+    "command", [["report", "-o", "file/x.html"], ["intervals", "-o", "file/x.csv"], ["report", "-o", "."]]
+)
+def test_output_that_cannot_be_written_is_named(fails, finished, tmp_path, command):
+    (tmp_path / "file").touch()
+
+    assert "cannot" in fails(command[0], finished, *command[1:])
+
+
+def test_a_full_disk_is_said(tmp_path, finished):
+    """No room for a page: the largest file this process may write is smaller."""
+    program = """
+import resource, sys
+from gtrace.cli import main
+import gtrace.report, gtrace.timeline.build
+resource.setrlimit(resource.RLIMIT_FSIZE, (1000, 1000))
+sys.exit(main(sys.argv[1:]))
+"""
+    page = tmp_path / "page.html"
+    command = [sys.executable, "-c", program, "report", "--quiet", finished, "-o", page]
+    done = subprocess.run(command, capture_output=True, text=True, check=False)
+
+    assert done.returncode == 2
+    assert done.stderr == f"gtrace: cannot write: {page}: File too large; name another place\n"
+    assert list(tmp_path.iterdir()) == []
+
+
+def test_the_version_and_the_help_are_printed(capsys):
+    for arguments, said in (
+        (["--version"], package.__version__),
+        (["-h"], "run"),
+        (["run", "-h"], "--light"),
+    ):
+        with pytest.raises(SystemExit) as ended:
+            main(arguments)
+        assert ended.value.code == 0
+        assert said in capsys.readouterr().out
+
+
+def test_the_summary_of_a_recording_is_for_people_or_json(capsys, finished):
+    assert main(["summary", str(finished)]) == 0
+    assert "MainThread" in capsys.readouterr().out
+    assert main(["summary", str(finished), "--json"]) == 0
+    assert '"version": 1' in capsys.readouterr().out
+
+
+def test_the_page_of_the_folder_one_is_in_goes_beside_it(finished, tmp_path, monkeypatch):
+    monkeypatch.chdir(shutil.copytree(finished, tmp_path / "r.gtrace"))
+
+    assert main(["report", ".", "--quiet"]) == 0
+    assert (tmp_path / "r.html").stat().st_size > 1000
+
+
+def test_a_recording_that_may_not_be_changed_is_shown(finished, tmp_path, monkeypatch):
+    def refuse(*_args, **_options):
+        raise PermissionError(errno.EACCES, os.strerror(errno.EACCES))
+
+    monkeypatch.setattr(recording.pq, "write_table", refuse)
+
+    assert main(["report", str(finished), "-o", "page.html", "--quiet"]) == 0
+    assert (tmp_path / "page.html").stat().st_size > 1000
