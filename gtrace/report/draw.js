@@ -8,6 +8,9 @@ import { intervalAt } from './store.js';
 /** Intervals per pixel above which a lane is drawn as shares. */
 const DENSE = 0.3;
 const LABEL_ROOM = 44;
+const LABEL_HEIGHT = 14;
+/** Intervals in a lane above which looking for wide ones would take too long. */
+const MANY_INTERVALS = 20_000;
 
 /**
  * @typedef {{rgba: Uint32Array, stripe: Uint32Array, css: string[], ink: string[], page: string, pageRgba: number, line: string, accent: string}} Paint
@@ -154,7 +157,7 @@ export function drawIntervals(context, box, scene, lane) {
       context.fillRect(left, box.top, width - gap, box.height);
     }
     const place = { left, width, ink: paint.ink[state], fill: paint.css[state] };
-    if (width > LABEL_ROOM && box.height >= 14) drawLabel(context, box, place, labelOf(store, kind));
+    if (width > LABEL_ROOM && box.height >= LABEL_HEIGHT) drawLabel(context, box, place, labelOf(store, kind));
   }
 }
 
@@ -167,6 +170,22 @@ export function drawIntervals(context, box, scene, lane) {
 export function labelOf(store, kind) {
   const reason = store.kinds.state[kind] === GIL_WAIT ? '' : store.reasons[store.kinds.reason[kind]];
   return reason || store.functions[store.kinds.fn[kind]];
+}
+
+/** Names those intervals of a dense lane that have room for it. */
+function labelWide(context, box, scene, lane) {
+  const { store, view, paint } = scene;
+  const scale = box.width / (view.to - view.from);
+  const first = Math.max(store.from[lane], intervalAt(store, lane, view.from));
+  const last = intervalAt(store, lane, view.to);
+  if (box.height < LABEL_HEIGHT || last - first > MANY_INTERVALS) return;
+  for (let i = first; i <= last; i += 1) {
+    const left = Math.max((store.bounds[i + lane] - view.from) * scale, 0);
+    const width = Math.min((store.bounds[i + lane + 1] - view.from) * scale, box.width) - left;
+    const state = store.kinds.state[store.kind[i]];
+    if (width <= LABEL_ROOM || scene.hidden.has(state)) continue;
+    drawLabel(context, box, { left, width, ink: paint.ink[state], fill: paint.css[state] }, labelOf(store, store.kind[i]));
+  }
 }
 
 function drawLabel(context, box, place, name) {
@@ -238,6 +257,8 @@ function drawDense(context, scene, size, rows) {
   sheet.getContext('2d').putImageData(image, 0, 0);
   context.imageSmoothingEnabled = false;
   rows.forEach((row, i) => {
-    context.drawImage(sheet, 0, i * scene.row.bar, width, scene.row.bar, 0, row.top + size.inset, width, scene.row.bar);
+    const top = row.top + size.inset;
+    context.drawImage(sheet, 0, i * scene.row.bar, width, scene.row.bar, 0, top, width, scene.row.bar);
+    if (!row.pool) labelWide(context, { top, height: scene.row.bar, width: size.width }, scene, row.lane);
   });
 }
