@@ -170,14 +170,23 @@ def _states(kinds: CallKinds, call: Ints, at: tuple[Ints, Ints, Ints]) -> tuple[
 
 
 def _whole_waits(lane: Ints, call: Ints, whose: Ints, lock: Ints) -> Ints:
-    """A stretch away from the GIL that holds a wait for a lock is that wait, from edge to edge."""
+    """A stretch away from the GIL that holds a wait for a lock is that wait, from edge to edge.
+
+    Of several the first begins with the stretch, and each lasts until the next begins.
+    """
     away = whose == Turn.AWAY
     same = (lane[1:] == lane[:-1]) & (call[1:] == call[:-1]) & away[1:] & away[:-1]
     starts = np.flatnonzero(np.append(True, ~same)[: len(lane)])
-    if not len(starts):
+    waits = np.flatnonzero(away & (lock != NO_LOCK))
+    if not len(waits):
         return lock
-    longest = np.repeat(np.maximum.reduceat(lock, starts), np.diff(np.append(starts, len(lane))))
-    return np.where(away & (lock == NO_LOCK), longest, lock)
+    stretch = np.searchsorted(starts, np.arange(len(lane)), side="right")
+    before = np.searchsorted(waits, np.arange(len(lane)), side="right") - 1
+    last = waits[np.maximum(before, 0)]
+    first = waits[np.minimum(before + 1, len(waits) - 1)]
+    found = np.where(stretch[last] == stretch, lock[last], lock[first])
+    known = (stretch[last] == stretch) | (stretch[first] == stretch)
+    return np.where(away & known, found, lock)
 
 
 def _with_locks(rows: _Rows, kinds: CallKinds, gil: GilHistory) -> _Rows:
