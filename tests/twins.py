@@ -388,7 +388,10 @@ class Reference:
         return self.calls[lane][tick] if tick >= self.scenario.known_from else NO_CALL
 
     def _lock(self, lane: int, tick: int) -> int:
-        """The wait for a lock a tick belongs to: of a stretch away from the GIL in one call, all."""
+        """The wait for a lock a tick belongs to: of a stretch away from the GIL in one call all of it.
+
+        The last wait that began before, or else the first of the stretch.
+        """
         own = self.locks[lane].get(tick, -1)
         if not self.seen:
             return own
@@ -396,17 +399,17 @@ class Reference:
             return -1
         if own >= 0:
             return own
-        found = [own]
-        for way in (1, -1):
+        for way in (-1, 1):
             at = tick
             while (
                 self.spans[lane][0] <= at < self.spans[lane][1]
                 and self.turn(lane, at) == "away"
                 and self._call(lane, at) is self._call(lane, tick)
             ):
-                found.append(self.locks[lane].get(at, -1))
+                if at in self.locks[lane]:
+                    return self.locks[lane][at]
                 at += way
-        return max(found)
+        return -1
 
     def place(self, lane: int, tick: int) -> int:
         """Where the scheduler saw a thread last."""
