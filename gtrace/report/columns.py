@@ -45,26 +45,16 @@ def pack(timeline: Timeline) -> Columns:
     """Every interval of the timeline, none dropped, none merged."""
     intervals = timeline.intervals
     lane = intervals["lane"].to_numpy("int64")
-    start = intervals["start_ns"].to_numpy("int64")
-    duration = intervals["end_ns"].to_numpy("int64") - start
-    functions, (function, caller) = _shared_texts(intervals, ("function", "caller"))
-    reasons, reason = _used_texts(intervals["reason"])
-    locks, lock = _used_locks(intervals["lock"])
-    blocker = blocker_lanes(timeline)
-    facts = _facts(intervals)
-    kind, first = kinds_of(lane, (facts, function, caller, reason, blocker + 1, lock))
+    duration = (intervals["end_ns"] - intervals["start_ns"]).to_numpy("int64")
+    texts, facts = _facts_of(timeline)
+    kind, first = kinds_of(lane, tuple(facts.values()))
     lanes = len(timeline.threads)
     kind_base = np.searchsorted(lane[first], np.arange(lanes))
     columns = {
         "duration": duration % UINT32_LIMIT,
         "kind": kind - kind_base[lane],
         "core": intervals["core"].to_numpy("int64") + 1,
-        "kindFacts": facts[first],
-        "kindFunction": function[first],
-        "kindCaller": caller[first],
-        "kindReason": reason[first],
-        "kindBlocker": blocker[first] + 1,
-        "kindLock": lock[first],
+        **{name: fact[first] for name, fact in facts.items()},
     }
     packed, sizes = _compress(columns)
     long = np.flatnonzero(duration >= UINT32_LIMIT)
@@ -73,15 +63,30 @@ def pack(timeline: Timeline) -> Columns:
             {"name": n, "count": len(v), "bytes": size}
             for (n, v), size in zip(columns.items(), sizes, strict=True)
         ],
-        "functions": functions,
-        "reasons": reasons,
-        "locks": locks,
+        **texts,
         "laneCounts": np.bincount(lane, minlength=lanes).tolist(),
         "laneStarts": timeline.threads["start_ns"].tolist(),
         "kindCounts": np.bincount(lane[first], minlength=lanes).tolist(),
         "longDurations": [[int(i), int(duration[i])] for i in long],
     }
     return Columns(header, packed)
+
+
+def _facts_of(timeline: Timeline) -> tuple[dict[str, list[str]], dict[str, Ints]]:
+    """The texts that intervals name, and per interval everything it says besides when and on which core."""
+    intervals = timeline.intervals
+    functions, (function, caller) = _shared_texts(intervals, ("function", "caller"))
+    reasons, reason = _used_texts(intervals["reason"])
+    locks, lock = _used_locks(intervals["lock"])
+    facts = {
+        "kindFacts": _facts(intervals),
+        "kindFunction": function,
+        "kindCaller": caller,
+        "kindReason": reason,
+        "kindBlocker": blocker_lanes(timeline) + 1,
+        "kindLock": lock,
+    }
+    return {"functions": functions, "reasons": reasons, "locks": locks}, facts
 
 
 def _facts(intervals: pd.DataFrame) -> Ints:
