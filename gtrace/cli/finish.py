@@ -34,6 +34,9 @@ class Wishes:
 
 def finish(recording: Recording, wishes: Wishes) -> None:
     """Folds ``recording`` and writes what is wished for."""
+    if wishes.quiet and wishes.page is None and wishes.json is None:
+        compact(recording)
+        return
     console = Console(stderr=True, quiet=wishes.quiet)
     with _progress(console) as progress:
         task = progress.add_task("reading", total=4)

@@ -16,8 +16,10 @@ def add_parser(commands: Any) -> None:
     parser: argparse.ArgumentParser = commands.add_parser(
         "intervals", help="write the intervals of a recording as .parquet or .csv"
     )
-    parser.add_argument("recording", type=Path, metavar="REC")
-    parser.add_argument("-o", "--output", type=Path, metavar="FILE", required=True)
+    parser.add_argument("recording", type=Path, metavar="REC", help="the recording (a folder)")
+    parser.add_argument(
+        "-o", "--output", type=Path, metavar="FILE", required=True, help="the table, .parquet or .csv"
+    )
     parser.set_defaults(run=run)
 
 

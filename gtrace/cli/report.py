@@ -12,7 +12,7 @@ if TYPE_CHECKING:
 def add_parser(commands: Any) -> None:
     """Adds this command to the parser."""
     parser: argparse.ArgumentParser = commands.add_parser("report", help="write the page of a recording")
-    parser.add_argument("recording", type=Path, metavar="REC")
+    parser.add_argument("recording", type=Path, metavar="REC", help="the recording (a folder)")
     parser.add_argument("-o", "--output", type=Path, metavar="PAGE", help="the page (REC with .html)")
     parser.add_argument("--open", action="store_true", help="open the page in a browser")
     parser.add_argument("--quiet", action="store_true", help="say nothing but errors")

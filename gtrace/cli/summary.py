@@ -13,7 +13,7 @@ if TYPE_CHECKING:
 def add_parser(commands: Any) -> None:
     """Adds this command to the parser."""
     parser: argparse.ArgumentParser = commands.add_parser("summary", help="print the numbers of a recording")
-    parser.add_argument("recording", type=Path, metavar="REC")
+    parser.add_argument("recording", type=Path, metavar="REC", help="the recording (a folder)")
     parser.add_argument("--json", action="store_true", help="as JSON")
     parser.set_defaults(run=run)
 
