@@ -7,6 +7,7 @@ import os
 import shutil
 import subprocess
 import sys
+from pathlib import Path
 
 import pytest
 from launching import PROGRAMS, recorded
@@ -87,16 +88,14 @@ def test_what_makes_no_sense_is_said_in_one_line(fails, arguments, said):
         (["--report", "."], "cannot write: ."),
     ],
 )
-def test_a_place_that_cannot_be_written_is_said_before_the_program_runs(
-    fails, script, tmp_path, options, said
-):
-    (tmp_path / "file").touch()
-    (tmp_path / "full").mkdir()
-    (tmp_path / "full" / "precious").touch()
+def test_a_place_that_cannot_be_written_is_said_before_the_program_runs(fails, script, options, said):
+    Path("file").touch()
+    Path("full").mkdir()
+    Path("full/precious").touch()
 
     assert said in fails("run", *options, script)
-    assert not (tmp_path / "ran").exists()
-    assert (tmp_path / "full" / "precious").exists()
+    assert not Path("ran").exists()
+    assert Path("full/precious").exists()
 
 
 def test_an_interpreter_that_does_not_load_the_recorder_is_named(fails, script):

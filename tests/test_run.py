@@ -1,0 +1,222 @@
+"""``gtrace run``, whole: the program's own status and output, then page, numbers and a few words on stderr."""
+
+from __future__ import annotations
+
+import json
+import os
+import pty
+import select
+import signal
+import subprocess
+import sys
+from collections import Counter
+
+import pytest
+from launching import PROGRAMS, TIMEOUT_S, bare, gtrace
+
+import gtrace as package
+
+PATIENCE_S = 60
+
+
+@pytest.fixture(autouse=True)
+def _here(tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.delenv("NO_COLOR", raising=False)
+
+
+def test_a_page_the_recording_and_an_index_go_to_the_folder_reports(tmp_path):
+    ended = gtrace("run", PROGRAMS / "kinds.py")
+    made = {path.name for path in (tmp_path / "reports").iterdir()}
+
+    assert ended.status == 0
+    assert ended.stdout == bare(PROGRAMS / "kinds.py").stdout
+    assert made == {"kinds.html", "kinds.gtrace", "index.html"}
+    assert ended.stderr.endswith("page: reports/kinds.html\n")
+    assert "renamed" in ended.stderr
+
+
+def test_stderr_that_is_no_terminal_gets_neither_colour_nor_a_bar():
+    ended = gtrace("run", "--no-report", "-c", "pass", COLUMNS="200")
+
+    assert "One thread only" in ended.stderr
+    assert "\x1b" not in ended.stderr
+    assert "\r" not in ended.stderr
+    assert "reading" not in ended.stderr
+
+
+def test_quiet_says_nothing():
+    assert gtrace("run", "--quiet", PROGRAMS / "leaves.py", "number", "0") == (0, "printed\n", "")
+
+
+def test_json_follows_the_output_of_the_program():
+    ended = gtrace("run", "--no-report", "--json", "-", "-c", "print('from the program')")
+    first, _, rest = ended.stdout.partition("\n")
+    summary = json.loads(rest)
+
+    assert first == "from the program"
+    assert summary["command"] == ["-c", "print('from the program')"]
+    assert summary["exit_status"] == 0
+    assert summary["threads"][0]["name"] == "MainThread"
+
+
+def test_json_goes_to_a_file(tmp_path):
+    ended = gtrace("run", "--quiet", "--no-report", "--json", "made/here.json", "-c", "")
+
+    assert ended == (0, "", "")
+    assert json.loads((tmp_path / "made" / "here.json").read_text())["version"] == 1
+
+
+@pytest.mark.parametrize(
+    ("arguments", "status", "said"),
+    [
+        (("leaves.py", "at once", "7"), 7, ""),
+        (("uncaught.py",), 1, "RuntimeError: from outer"),
+        (("killed.py", "SIGKILL"), 137, ""),
+        (("killed.py", "SIGSEGV"), 139, ""),
+    ],
+)
+def test_the_status_is_the_programs_and_a_page_is_written(tmp_path, arguments, status, said):
+    name, *rest = arguments
+    ended = gtrace("run", "--report", "p.html", "--json", "s.json", PROGRAMS / name, *rest)
+
+    assert ended.status == status
+    assert said in ended.stderr
+    assert (tmp_path / "p.html").stat().st_size > 1000
+    assert json.loads((tmp_path / "s.json").read_text())["exit_status"] == status
+
+
+def test_light_leaves_out_the_calls(tmp_path):
+    ended = gtrace("run", "--quiet", "--light", "--no-report", "-o", "r.gtrace", "--json", "s.json", "-c", "")
+    evidence = json.loads((tmp_path / "s.json").read_text())["evidence"]
+
+    assert ended == (0, "", "")
+    assert evidence["calls"].startswith("none: ")
+    assert not list((tmp_path / "r.gtrace").glob("calls.*"))
+
+
+def test_the_switch_interval_is_set_for_the_program():
+    code = "import sys; print(sys.getswitchinterval())"
+
+    assert gtrace("run", "--quiet", "--no-report", "--switch-interval", "0.25", "-c", code).stdout == "0.25\n"
+
+
+def test_evidence_stays_below_the_size_allowed(tmp_path):
+    code = "import time\nfor _ in range(20000): time.sleep(0)"
+    gtrace("run", "--quiet", "--light", "--no-report", "-o", "r.gtrace", "--max-size", "64K", "-c", code)
+    sizes = [path.stat().st_size for path in (tmp_path / "r.gtrace").glob("gil.*.bin")]
+
+    assert all(size <= 64 << 10 for size in sizes)
+
+
+def test_a_second_run_replaces_the_first():
+    for text in ("first", "second"):
+        gtrace("run", "--quiet", "--no-report", "-o", "r.gtrace", "-c", f"print('{text}')")
+
+    assert package.load("r.gtrace").meta["command"] == ["-c", "print('second')"]
+
+
+WAITING = """
+import signal, threading
+{handler}
+worker = threading.Thread(target=threading.Event().wait, daemon=True)
+worker.start()
+print("ready", flush=True)
+threading.Event().wait()
+"""
+COUNTING = """
+import time
+seen = []
+def count(*_):
+    seen.append(1)
+    time.sleep(0.2)
+    print("seen", len(seen), flush=True)
+    raise SystemExit(4)
+signal.signal(signal.SIGINT, count)
+"""
+
+
+def in_a_terminal(*arguments, **environment):
+    """Runs gtrace where Ctrl-C is a key; presses it when the program is ready. Gives status and output."""
+    pid, terminal = pty.fork()
+    if pid == 0:
+        os.execve(
+            sys.executable,
+            [sys.executable, "-m", "gtrace", *map(str, arguments)],
+            {**os.environ, "TERM": "xterm-256color", **environment},
+        )
+    output, pressed = b"", False
+    while select.select([terminal], [], [], PATIENCE_S)[0]:
+        try:
+            read = os.read(terminal, 65536)
+        except OSError:  # how Linux says that nobody is at the other end
+            break
+        output += read
+        if b"ready" in output and not pressed:
+            pressed = True
+            os.write(terminal, b"\x03")
+    else:
+        os.kill(pid, signal.SIGKILL)
+    os.close(terminal)
+    return os.waitstatus_to_exitcode(os.waitpid(pid, 0)[1]), output.decode("utf-8", "replace")
+
+
+def test_ctrl_c_ends_the_program_and_the_page_is_written(tmp_path):
+    status, output = in_a_terminal("run", "--report", "p.html", "-c", WAITING.format(handler=""))
+
+    assert status == 130
+    assert output.count("KeyboardInterrupt") == 1
+    assert (tmp_path / "p.html").exists()
+
+
+def test_ctrl_c_reaches_a_program_that_handles_it_once():
+    code = WAITING.format(handler=COUNTING)
+    status, output = in_a_terminal("run", "--quiet", "--no-report", "-c", code)
+
+    assert status == 4
+    assert output.count("seen") == 1
+    assert "seen 1" in output
+
+
+def test_a_terminal_gets_colour_unless_it_wants_none():
+    colour = "\x1b[3"  # what sets a foreground colour begins with this
+    arguments = "run", "--no-report", "-c", "pass"
+
+    assert colour in in_a_terminal(*arguments)[1]
+    assert colour not in in_a_terminal(*arguments, NO_COLOR="1")[1]
+
+
+@pytest.mark.parametrize(("number", "status"), [(signal.SIGTERM, 143), (signal.SIGINT, 130)])
+def test_a_signal_sent_to_gtrace_is_passed_on(tmp_path, number, status):
+    command = [sys.executable, "-m", "gtrace", "run", "--report", "p.html", "-c", WAITING.format(handler="")]
+    running = subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.PIPE)
+    assert running.stdout.readline() == b"ready\n"
+    running.send_signal(number)
+    _, said = running.communicate(timeout=TIMEOUT_S)
+
+    assert running.returncode == status
+    assert (tmp_path / "p.html").exists()
+    assert (b"KeyboardInterrupt" in said) == (number == signal.SIGINT)
+
+
+def test_a_script_of_any_name_has_a_page(tmp_path):
+    name = os.fsdecode(b"gr\xfc\xdfe\n\x1b.py")
+    (tmp_path / name).write_text("print('ran')")
+    ended = gtrace("run", name)
+
+    assert (ended.status, ended.stdout) == (0, "ran\n")
+    assert [path.suffix for path in (tmp_path / "reports").glob("gr*")].count(".html") == 1
+
+
+def test_forked_children_are_in_the_summary(tmp_path):
+    gtrace("run", "--quiet", "--no-report", "--json", "s.json", PROGRAMS / "forks.py")
+    threads = json.loads((tmp_path / "s.json").read_text())["threads"]
+
+    names = Counter(thread["name"] for thread in threads if thread["name"] != "MainThread")
+
+    assert len({thread["pid"] for thread in threads}) == 7
+    assert {name: names[name] for name in names if name.startswith("of")} == {
+        "of child 0": 1,
+        "of child 1": 2,
+        "of child 2": 2,
+    }
