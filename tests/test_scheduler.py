@@ -49,7 +49,7 @@ def stretch(work):
     began, before = look(tid)
     work()
     ended, after = look(tid)
-    print(tid, began, ended, after - before)
+    print(f"{tid} {began} {ended} {after - before}\\n", end="")
 """
 
 

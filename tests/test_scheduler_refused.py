@@ -161,10 +161,37 @@ def test_lists_of_cores_are_read_as_the_kernel_writes_them(text, cores):
 
 
 @pytest.mark.parametrize(
-    ("cores", "size"), [(1, 262144), (2, 262144), (64, 262144), (65, 131072), (500, 32768), (9999, 32768)]
+    ("cores", "size"),
+    [(1, 2 << 20), (8, 2 << 20), (9, 1 << 20), (64, 256 << 10), (500, 32 << 10), (9999, 32 << 10)],
 )
 def test_on_many_cores_rings_are_small(cores, size):
     assert scheduler._ring_bytes(cores) == size
+
+
+@pytest.mark.parametrize(
+    "groups",
+    [
+        ("/", {}, (0, 1, 2, 3)),
+        ("/", {"": "0-1"}, (0, 1)),
+        ("/a/b", {"a/b": "2", "a": "2-3"}, (2,)),
+        ("/a/b", {"a": "2-3"}, (2, 3)),
+        ("/../outside", {"": "3"}, (3,)),
+        ("/a", {"a": "nonsense"}, (0, 1, 2, 3)),
+        ("/a", {"a": "8-9"}, (0, 1, 2, 3)),
+    ],
+)
+def test_only_cores_that_the_process_may_ever_use_are_observed(monkeypatch, tmp_path, groups):
+    where, cpusets, cores = groups
+    (tmp_path / "online").write_text("0-3\n")
+    (tmp_path / "cgroup").write_text(f"0::{where}\n")
+    for group, text in cpusets.items():
+        folder = tmp_path / "groups" / group
+        folder.mkdir(parents=True, exist_ok=True)
+        (folder / "cpuset.cpus.effective").write_text(f"{text}\n")
+    monkeypatch.setattr(scheduler, "ONLINE", str(tmp_path / "online"))
+    monkeypatch.setattr(scheduler, "CGROUP", str(tmp_path / "cgroup"))
+    monkeypatch.setattr(scheduler, "CGROUPS", str(tmp_path / "groups"))
+    assert scheduler._usable_cores() == cores
 
 
 @needs_root
@@ -255,7 +282,7 @@ def test_rings_shrink_to_the_memory_a_user_may_lock_and_in_the_end_it_says_so(sh
     )
     rings = [int(size) for size in sizes]
     assert rings == sorted(rings, reverse=True)
-    assert len(set(rings)) > 1
+    assert len(set(rings)) > 1  # the first left something to the others
     assert all(size & (size - 1) == 0 for size in rings)
     for turn in range(len(rings)):
         assert settle(f"{shared_folder}/x.{turn}", timeout_s=10)
@@ -339,7 +366,7 @@ def test_a_core_that_was_not_observed_is_counted(path):
     """As when a core comes online later: here the recorder is told of one core less."""
     needs_switches()
     code = """
-        cores = scheduler._online_cores()
+        cores = scheduler._usable_cores()
         scheduler.load().start(path, 1 << 20, 1 << 15, cores[:1], (os.getpid(),))
         scheduler.stop()
         print(len(cores))
@@ -355,7 +382,7 @@ def test_a_core_that_was_not_observed_is_counted(path):
 @pytest.mark.skipif((os.cpu_count() or 1) < 2, reason="needs a second core")
 def test_a_core_that_goes_offline_while_recording_begins_is_left_out(path):
     needs_switches()
-    last = max(scheduler._online_cores())
+    last = max(scheduler._usable_cores())
     code = f"on_perf_event_open({RET_ERRNO + errno.ENODEV}, core={last})\n{TRY}scheduler.stop()"
     assert run(path, code, prelude=PRELUDE + FILTER) == "exact\n"
-    assert read_scheduler(path).cores == len(scheduler._online_cores()) - 1
+    assert read_scheduler(path).cores == len(scheduler._usable_cores()) - 1

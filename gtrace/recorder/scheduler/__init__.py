@@ -17,8 +17,10 @@ __all__ = ["SchedulerUnavailable", "start", "status", "stop", "thread_times"]
 PARANOID: Final = "/proc/sys/kernel/perf_event_paranoid"
 PARANOID_ALLOWED: Final = 2
 ONLINE: Final = "/sys/devices/system/cpu/online"
-LARGEST_RING: Final = 256 << 10
-"""Bytes per core: about 80 ms of 50,000 switches a second, and half of what an unprivileged user may lock."""
+CGROUP: Final = "/proc/self/cgroup"
+CGROUPS: Final = "/sys/fs/cgroup"
+LARGEST_RING: Final = 2 << 20
+"""Bytes per core: for 800 ms of 50,000 switches a second, should the drain wait that long for a core."""
 ALL_RINGS: Final = 16 << 20
 SMALLEST_RING: Final = 32 << 10
 
@@ -44,7 +46,7 @@ def start(path: str, *, max_bytes: int) -> str:
     (see ``status``), and need not do anything; it may still start a recording of its own.
     """
     scheduler = load()
-    cores = _online_cores()
+    cores = _usable_cores()
     try:
         scheduler.start(os.path.abspath(path), max_bytes, _ring_bytes(len(cores)), cores, _threads())
     except (OSError, RuntimeError) as error:
@@ -101,13 +103,33 @@ def _threads() -> tuple[int, ...]:
         return (os.getpid(),)
 
 
-def _online_cores() -> tuple[int, ...]:
-    """All of them, also where this process may use few: that can change."""
+def _usable_cores() -> tuple[int, ...]:
+    """Cores that are online and that this process may ever use: it can widen its affinity up to its cpuset.
+
+    Every switch costs the more the more cores are observed.
+    """
+    online = _listed_cores(ONLINE) or set(range(os.cpu_count() or 1))
+    return tuple(sorted(online & _cpuset() or online))
+
+
+def _cpuset() -> set[int]:
+    """The cores of the nearest control group that says which; empty where none does."""
     try:
-        with open(ONLINE, "rb") as file:
-            return _parse_ranges(file.read())
+        with open(CGROUP, "rb") as file:
+            (path,) = (line[3:] for line in file.read().decode().splitlines() if line.startswith("0::"))
     except (OSError, ValueError):
-        return tuple(range(os.cpu_count() or 1))
+        return set()
+    while not (cores := _listed_cores(f"{CGROUPS}{path.rstrip('/')}/cpuset.cpus.effective")) and path != "/":
+        path = os.path.dirname(path)
+    return cores
+
+
+def _listed_cores(path: str) -> set[int]:
+    try:
+        with open(path, "rb") as file:
+            return set(_parse_ranges(file.read()))
+    except (OSError, ValueError):
+        return set()
 
 
 def _parse_ranges(text: bytes) -> tuple[int, ...]:

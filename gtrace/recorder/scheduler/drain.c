@@ -57,7 +57,7 @@ static void settle_signals(sigset_t *unblocked) {
 
 /* Holding the program's descriptors would keep its pipes open. The drain leaves the process group, which
  * may be killed as a whole, but not the session: schedulers that share cores between sessions make one of
- * its own wait up to 400 ms for a core that the program keeps busy, while a ring fills in 80. */
+ * its own wait up to 400 ms for a core that the program keeps busy. */
 static void let_go_of_everything(void) {
     if (syscall(SYS_close_range, 0, ~0u, 0) != 0) {
         struct rlimit limit;

@@ -20,14 +20,14 @@
 #endif
 
 #define LEAST_RING_BYTES 8192u
-#define WAKE_PART        4u   /* the drain wakes when a ring is filled to this part */
-#define MOST_BYTES       256u /* no record that is asked for is longer */
+#define WAKE_PART        4u           /* the drain wakes when a ring is filled to this part, */
+#define WAKE_BYTES       (128u << 10) /* or has this much */
+#define MOST_BYTES       256u         /* no record that is asked for is longer */
 
 /* Behind every record, as sample_id_all and sample_type ask for. */
 typedef struct {
     uint32_t pid, tid;
     uint64_t time_ns;
-    uint32_t core, reserved;
 } stamp;
 
 typedef struct {
@@ -60,7 +60,7 @@ static int open_event(pid_t tid, int core, size_t ring_bytes) {
     attr.size = sizeof attr;
     attr.type = PERF_TYPE_SOFTWARE;
     attr.config = PERF_COUNT_SW_DUMMY;
-    attr.sample_type = PERF_SAMPLE_TID | PERF_SAMPLE_TIME | PERF_SAMPLE_CPU;
+    attr.sample_type = PERF_SAMPLE_TID | PERF_SAMPLE_TIME; /* the core is that of the ring */
     attr.sample_id_all = 1;
     attr.context_switch = 1;
     attr.task = 1;
@@ -71,7 +71,8 @@ static int open_event(pid_t tid, int core, size_t ring_bytes) {
     attr.use_clockid = 1;
     attr.clockid = CLOCK_MONOTONIC;
     attr.watermark = 1;
-    attr.wakeup_watermark = (uint32_t)(ring_bytes / WAKE_PART);
+    attr.wakeup_watermark =
+        (uint32_t)(ring_bytes / WAKE_PART < WAKE_BYTES ? ring_bytes / WAKE_PART : WAKE_BYTES);
     return (int)syscall(SYS_perf_event_open, &attr, tid, core, -1, PERF_FLAG_FD_CLOEXEC);
 }
 
@@ -123,25 +124,33 @@ static int open_core(gs_rings *rings, const gs_scope *scope, int core, size_t by
     return 0;
 }
 
+static int open_all(gs_rings *rings, const gs_scope *scope, size_t bytes) {
+    int step = 0;
+    for (size_t at = 0; at < scope->core_count && step == 0; at++)
+        step = open_core(rings, scope, scope->cores[at], bytes);
+    if (step == 0 && rings->ring_count == 0) {
+        errno = ENODEV;
+        step = GS_STEP_OPEN;
+    }
+    int error = errno;
+    if (step != 0)
+        close_all(rings);
+    errno = error;
+    return step;
+}
+
 int gs_rings_open(gs_rings *rings, const gs_scope *scope, size_t ring_bytes) {
-    int step = GS_STEP_MAP;
     size_t least = (size_t)sysconf(_SC_PAGESIZE);
     if (least < LEAST_RING_BYTES)
         least = LEAST_RING_BYTES;
-    for (size_t bytes = ring_bytes; bytes >= least && step == GS_STEP_MAP; bytes /= 2) {
-        step = 0;
-        for (size_t at = 0; at < scope->core_count && step == 0; at++)
-            step = open_core(rings, scope, scope->cores[at], bytes);
-        if (step == 0 && rings->ring_count == 0) {
-            errno = ENODEV;
-            step = GS_STEP_OPEN;
-        }
-        int error = errno;
-        if (step != 0)
-            close_all(rings);
-        errno = error;
-    }
-    return step;
+    size_t bytes = ring_bytes;
+    int step = open_all(rings, scope, bytes);
+    while (step == GS_STEP_MAP && bytes / 2 >= least)
+        step = open_all(rings, scope, bytes /= 2);
+    if (step != 0 || bytes == ring_bytes || bytes / 2 < least)
+        return step;
+    close_all(rings); /* memory is short: half of what is left is left to the user's other processes */
+    return open_all(rings, scope, bytes / 2);
 }
 
 static void copy_out(const gs_ring *ring, uint64_t place, void *to, size_t bytes) {
@@ -152,19 +161,19 @@ static void copy_out(const gs_ring *ring, uint64_t place, void *to, size_t bytes
     memcpy((char *)to + before_edge, data, bytes - before_edge);
 }
 
-static void put_name(gs_sink *sink, const perf_record *record, const stamp *at) {
+static void put_name(gs_sink *sink, const perf_record *record, const stamp *at, uint32_t core) {
     bool exec = record->header.misc & PERF_RECORD_MISC_COMM_EXEC;
     uint64_t text[2] = {0, 0};
     /* The kernel sends no more of a name than it needs; the stamp is behind it. */
     size_t bytes = record->header.size - offsetof(name_record, name) - sizeof *at;
     memcpy(text, record->name.name, bytes < sizeof text ? bytes : sizeof text);
     gs_sink_put(sink, at->time_ns,
-                gs_word(exec ? GS_EXEC : GS_NAME, at->core, record->name.pid, record->name.tid));
+                gs_word(exec ? GS_EXEC : GS_NAME, core, record->name.pid, record->name.tid));
     gs_sink_put(sink, text[0], gs_word(GS_TEXT, 0, 0, 0));
     gs_sink_put(sink, text[1], gs_word(GS_TEXT, 0, 0, 0));
 }
 
-static void put(gs_sink *sink, const perf_record *record, const stamp *at) {
+static void put(gs_sink *sink, const perf_record *record, const stamp *at, uint32_t core) {
     uint16_t misc = record->header.misc;
     enum gs_kind kind;
     switch (record->header.type) {
@@ -172,21 +181,21 @@ static void put(gs_sink *sink, const perf_record *record, const stamp *at) {
         kind = !(misc & PERF_RECORD_MISC_SWITCH_OUT)        ? GS_IN
                : misc & PERF_RECORD_MISC_SWITCH_OUT_PREEMPT ? GS_PREEMPT
                                                             : GS_OUT;
-        gs_sink_put(sink, at->time_ns, gs_word(kind, at->core, at->pid, at->tid));
+        gs_sink_put(sink, at->time_ns, gs_word(kind, core, at->pid, at->tid));
         break;
     case PERF_RECORD_FORK:
-        gs_sink_put(sink, at->time_ns, gs_word(GS_FORK, at->core, record->task.pid, record->task.tid));
+        gs_sink_put(sink, at->time_ns, gs_word(GS_FORK, core, record->task.pid, record->task.tid));
         gs_sink_put(sink, at->time_ns,
-                    gs_word(GS_PARENT, at->core, record->task.parent_pid, record->task.parent_tid));
+                    gs_word(GS_PARENT, core, record->task.parent_pid, record->task.parent_tid));
         break;
     case PERF_RECORD_EXIT:
-        gs_sink_put(sink, at->time_ns, gs_word(GS_EXIT, at->core, record->task.pid, record->task.tid));
+        gs_sink_put(sink, at->time_ns, gs_word(GS_EXIT, core, record->task.pid, record->task.tid));
         break;
-    case PERF_RECORD_COMM: put_name(sink, record, at); break;
+    case PERF_RECORD_COMM: put_name(sink, record, at, core); break;
     case PERF_RECORD_LOST:
         sink->header.lost += record->lost.count;
         gs_sink_put(sink, at->time_ns,
-                    gs_word(GS_LOST, at->core, (uint32_t)(record->lost.count >> GS_ID_BITS),
+                    gs_word(GS_LOST, core, (uint32_t)(record->lost.count >> GS_ID_BITS),
                             (uint32_t)record->lost.count));
         break;
     default: break;
@@ -206,7 +215,7 @@ static void drain_ring(const gs_ring *ring, gs_sink *sink) {
             break; /* never seen; without a size there is no next record */
         copy_out(ring, tail, &record, size < sizeof record ? size : sizeof record);
         copy_out(ring, tail + size - sizeof at, &at, sizeof at);
-        put(sink, &record, &at);
+        put(sink, &record, &at, (uint32_t)ring->core);
         tail += size;
     }
     __atomic_store_n(&control->data_tail, head, __ATOMIC_RELEASE);

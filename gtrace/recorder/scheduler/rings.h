@@ -48,7 +48,7 @@ void gs_rings_drain(gs_rings *rings, gs_sink *sink);
 /* How many cores of the file `online` (as 0-3,8) have no ring. */
 uint32_t gs_rings_missing(const gs_rings *rings, const char *online);
 
-/* Waits until a ring is a quarter full, all that was followed has ended, or a signal in
+/* Waits until a ring has enough in it, all that was followed has ended, or a signal in
  * `unblocked` came; at most `milliseconds`. Whether anything is still followed. */
 bool gs_rings_wait(gs_rings *rings, const sigset_t *unblocked, long milliseconds);
 
