@@ -10,6 +10,8 @@ from gtrace.model import NS_PER_S, Source, TimeNs
 from gtrace.timeline.timeline import RunInfo
 
 if TYPE_CHECKING:
+    from gtrace.evidence.gil import GilEvents
+    from gtrace.evidence.scheduler import SchedulerEvents
     from gtrace.recording import Process, Recording
 
 DEFAULT_SWITCH_INTERVAL_S: Final = 0.005
@@ -81,7 +83,7 @@ def describe_run(recording: Recording, clock: Clock, calls_known_from: int) -> R
         viztracer_version=main.get("viztracer"),
         evidence=_evidence(recording),
         lost=_lost(recording),
-        notes=tuple(_notes(recording, calls_known_from)),
+        notes=tuple(_notes(recording, clock, calls_known_from)),
         pids=tuple(process.pid for process in recording.processes),
     )
 
@@ -143,10 +145,9 @@ def _lost(recording: Recording) -> dict[str, int]:
     }
 
 
-def _notes(recording: Recording, calls_known_from: int) -> list[str]:
+def _notes(recording: Recording, clock: Clock, calls_known_from: int) -> list[str]:
     notes = list(recording.problems)
-    scheduler = recording.load_scheduler()
-    notes += () if scheduler is None else scheduler.damage
+    notes += _damage(recording.load_scheduler(), clock)
     if calls_known_from:
         notes.append(
             f"The buffer for calls was full: calls are known from {calls_known_from / NS_PER_S:.3f} s on,"
@@ -154,8 +155,7 @@ def _notes(recording: Recording, calls_known_from: int) -> list[str]:
         )
     for process in recording.processes:
         notes += process.registry.notes
-        evidence = process.load_gil()
-        notes += () if evidence is None else evidence.damage
+        notes += _damage(process.load_gil(), clock)
         replaced = [t.name or str(t.tid) for t in process.registry.threads if t.profiler_replaced]
         if replaced:
             notes.append(
@@ -165,6 +165,15 @@ def _notes(recording: Recording, calls_known_from: int) -> list[str]:
         if process.registry.stop is None:
             notes.append(_unseen_end(recording, process))
     return notes
+
+
+def _damage(evidence: GilEvents | SchedulerEvents | None, clock: Clock) -> list[str]:
+    """What a file says is wrong with it, and from when on it says nothing."""
+    if evidence is None:
+        return []
+    full = evidence.full_at_ns
+    when = [f"That was {(full - clock.zero) / NS_PER_S:.3f} s into the run."] if full else []
+    return [*evidence.damage, *when]
 
 
 def _unseen_end(recording: Recording, process: Process) -> str:
