@@ -1,4 +1,4 @@
-"""``gtrace run``, whole: the program's own status and output, then page, numbers and a few words on stderr."""
+"""``gtrace run``, whole: the program's own status and output, then page, numbers, a few words on stderr."""
 
 from __future__ import annotations
 

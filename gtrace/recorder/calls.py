@@ -131,12 +131,13 @@ class CallRecorder:
         """Raises ImportError where viztracer is missing, CallsUnavailable where it would end the program."""
         if not all(map(_is_utf8, [*sys.path, *sys.orig_argv, os.getcwd()])):
             raise CallsUnavailable(f"viztracer ends a program whose files have {NOT_UTF8}")
-        snaptrace, self.version = _load_extension()
+        # kept: a module that is freed takes with it what its tracer still uses
+        self._snaptrace, self.version = _load_extension()
         self._folder = folder
         self._files = 0
         self._running = False
         try:
-            self.tracer = snaptrace.Tracer(entries)
+            self.tracer = self._snaptrace.Tracer(entries)
         except MemoryError as error:
             raise CallsUnavailable("no memory for them") from error
         # calls made from this folder, and all they call, are ours and leave no event
