@@ -2,10 +2,12 @@
 
     python benchmarks/scheduler.py [--rounds N] [NAME ...]
 
-Each row is the median over the rounds of the time of the work alone, of its ratio to the same work
-without evidence, and of the switches in a second; the last columns are what was lost and how large the
-file was. ``pairs`` switches as fast as the kernel can and needs a C compiler. The second table is
-what starting and stopping cost. Close other programs before you believe a number.
+Each row is the median over the rounds of the time of the work alone, without and with evidence, the
+ratio of the two, the same ratio of its CPU time (on a busy machine the one to believe), the CPU time
+added per switch, and the switches in a second. ``drain`` is the CPU time of the process that records as
+a part of the work's time; the last columns are the records that were lost and how large the file was.
+``pairs`` switches as fast as the kernel can and needs a C compiler. The last line is what starting and
+stopping cost. Close other programs before you believe a number.
 """
 
 from __future__ import annotations
@@ -39,15 +41,16 @@ def in_threads(*targets):
 began = time.perf_counter()
 if path:
     scheduler.start(path, max_bytes=1 << 30)
-started = time.perf_counter()
+started, cpu = time.perf_counter(), time.process_time()
 {work}
-ended = time.perf_counter()
+ended, cpu = time.perf_counter(), time.process_time() - cpu
 scheduler.stop()
 stopped = time.perf_counter()
 used = [resource.getrusage(who) for who in (resource.RUSAGE_SELF, resource.RUSAGE_CHILDREN)]
 status = scheduler.status() if path else {{"lost": 0}}
 print(json.dumps({{
-    "start_ms": (started - began) * 1e3, "work_s": ended - started, "stop_ms": (stopped - ended) * 1e3,
+    "start_ms": (started - began) * 1e3, "work_s": ended - started, "cpu_s": cpu,
+    "stop_ms": (stopped - ended) * 1e3,
     "switches": used[0].ru_nvcsw + used[0].ru_nivcsw, "lost": status["lost"],
     "drain_s": used[1].ru_utime + used[1].ru_stime,
     "mb": os.path.getsize(path) / 1e6 if path else 0,
@@ -103,6 +106,7 @@ class Run:
 
     start_ms: float
     work_s: float
+    cpu_s: float
     stop_ms: float
     switches: int
     lost: int
@@ -143,34 +147,36 @@ def median(runs: list[Run], field: str) -> float:
     return statistics.median(getattr(run, field) for run in runs)
 
 
+HEADS = ("bare s", 8), ("with s", 8), ("ratio", 6), ("cpu", 6), ("us/switch", 9), ("switches/s", 11)
+MORE_HEADS = ("drain", 6), ("lost", 6), ("MB", 7)
+
+
+def row(bare: list[Run], recorded: list[Run]) -> str:
+    without, with_it = median(bare, "work_s"), median(recorded, "work_s")
+    cpu, cpu_with = median(bare, "cpu_s"), median(recorded, "cpu_s")
+    switches = median(recorded, "switches")
+    drain = statistics.median(run.drain_s / run.work_s for run in recorded)
+    return (
+        f"{without:8.3f} {with_it:8.3f} {with_it / without:6.3f} {cpu_with / cpu:6.3f} "
+        f"{(cpu_with - cpu) / switches * 1e6:9.2f} {switches / with_it:11,.0f} {drain:6.1%} "
+        f"{sum(run.lost for run in recorded):6} {median(recorded, 'mb'):7.2f}"
+    )
+
+
 def main() -> None:
     parser = argparse.ArgumentParser()
     parser.add_argument("--rounds", type=int, default=11)
     parser.add_argument("names", nargs="*", metavar="NAME", help=", ".join(WORK))
     options = parser.parse_args()
     every: list[Run] = []
-    heads = (
-        ("bare s", 8),
-        ("with s", 8),
-        ("ratio", 6),
-        ("switches/s", 11),
-        ("drain", 8),
-        ("lost", 6),
-        ("MB", 7),
-    )
-    print(f"{'work':20}", *(f"{head:>{width}}" for head, width in heads))
+    print(f"{'work':20}", *(f"{head:>{width}}" for head, width in HEADS + MORE_HEADS))
     with tempfile.TemporaryDirectory() as folder:
         pairs = build_pairs(folder)
         for name in options.names or WORK:
             if name == "pairs" and not pairs:
                 continue
             bare, recorded = measure(WORK[name], options.rounds, folder, pairs)
-            without, with_it = median(bare, "work_s"), median(recorded, "work_s")
-            rate = median(recorded, "switches") / with_it
-            drain = statistics.median(run.drain_s / run.work_s for run in recorded)
-            lost, size = sum(run.lost for run in recorded), median(recorded, "mb")
-            print(f"{name:20} {without:8.3f} {with_it:8.3f} {with_it / without:6.3f} {rate:11,.0f}", end=" ")
-            print(f"{drain:8.1%} {lost:6} {size:7.2f}")
+            print(f"{name:20} {row(bare, recorded)}", flush=True)
             every += recorded
     print(f"\nstart {median(every, 'start_ms'):.1f} ms, stop {median(every, 'stop_ms'):.1f} ms")
 
