@@ -189,11 +189,12 @@ def test_a_terminal_gets_colour_unless_it_wants_none():
 @pytest.mark.parametrize(("number", "status"), [(signal.SIGTERM, 143), (signal.SIGINT, 130)])
 def test_a_signal_sent_to_gtrace_is_passed_on(tmp_path, number, status):
     command = [sys.executable, "-m", "gtrace", "run", "--report", "p.html", "-c", WAITING.format(handler="")]
-    running = subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.PIPE)
-    assert running.stdout.readline() == b"ready\n"
-    running.send_signal(number)
-    _, said = running.communicate(timeout=TIMEOUT_S)
+    with subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.PIPE) as running:
+        first = running.stdout.readline()
+        running.send_signal(number)
+        _, said = running.communicate(timeout=TIMEOUT_S)
 
+    assert first == b"ready\n"
     assert running.returncode == status
     assert (tmp_path / "p.html").exists()
     assert (b"KeyboardInterrupt" in said) == (number == signal.SIGINT)
