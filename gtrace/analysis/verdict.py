@@ -50,6 +50,8 @@ def thin_evidence(facts: Facts) -> Verdict | None:
     unknown = facts.share(State.UNKNOWN) - facts.of_active(facts.undecided)
     if facts.active and unknown < THIN:
         return None
+    if not facts.active:
+        return Verdict("thin_evidence", "Nothing was recorded of any thread.", "See below why.")
     return Verdict(
         "thin_evidence",
         f"Too little was recorded to say what the threads did: {unknown:.0%} of their time is unknown.",
@@ -119,7 +121,7 @@ def convoy(facts: Facts) -> Verdict | None:
         f" of {found.returns} times they had to, because {found.holder} {keeps}"
         f" ({facts.switch_interval * 1000:g} ms).",
         "Move the computing thread to a process, or lower sys.setswitchinterval:"
-        " gtrace run --switch-interval tries it without a change.",
+        " `gtrace run --switch-interval` tries it without a change.",
         (
             ("GIL wait per return", f"{found.mean_s * 1000:.1f} ms"),
             ("of these threads' time", f"{found.share:.0%}"),
