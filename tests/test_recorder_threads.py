@@ -10,6 +10,7 @@ import pytest
 from launching import PROGRAMS, recorded
 
 from gtrace.evidence.threads import read_registry
+from gtrace.recorder import launch
 
 
 @pytest.fixture
@@ -158,3 +159,19 @@ def test_the_process_is_described(registries):
     assert found.process["python"] == sys.version.split()[0]
     assert found.process["cores"] == len(os.sched_getaffinity(0))
     assert found.process["viztracer"]
+
+
+def test_a_buffer_for_calls_fits_the_memory_a_process_may_use(monkeypatch):
+    monkeypatch.setattr(launch.resource, "getrlimit", lambda _: (1 << 30, 1 << 30))
+
+    assert launch.buffer_entries() * launch.NODE_BYTES <= 1 << 28
+
+
+def test_without_memory_for_calls_the_rest_is_recorded(tmp_path, monkeypatch):
+    monkeypatch.setattr(launch, "buffer_entries", lambda: 1 << 50)
+    recorded(tmp_path / "r.gtrace", PROGRAMS / "kinds.py")
+    (path,) = (tmp_path / "r.gtrace").glob("threads.*.jsonl")
+    found = read_registry(path)
+
+    assert found.process["calls"] == "none: there is no memory for them"
+    assert len(found.threads) > 1

@@ -138,8 +138,8 @@ class CallRecorder:
         self._running = False
         try:
             self.tracer = self._snaptrace.Tracer(entries)
-        except MemoryError as error:
-            raise CallsUnavailable("no memory for them") from error
+        except (MemoryError, SystemError) as error:  # the latter is how it says so where zeroing fails
+            raise CallsUnavailable("there is no memory for them") from error
         # calls made from this folder, and all they call, are ours and leave no event
         self.tracer.lib_file_path = HERE
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import os
+import resource
 import signal
 import sys
 from dataclasses import dataclass
@@ -125,11 +126,13 @@ def buffer_entries() -> int:
 
 
 def _free_memory() -> int:
-    """Bytes this process may still use: what the machine has left, or its control group."""
-    free = sys.maxsize
+    """Bytes a process may use: what the machine has left, or its control group, or its own limit."""
+    free, _ = resource.getrlimit(resource.RLIMIT_AS)
+    if free == resource.RLIM_INFINITY:
+        free = sys.maxsize
     for line in _lines("/proc/meminfo"):
         if line.startswith("MemAvailable:"):
-            free = int(line.split()[1]) * 1024
+            free = min(free, int(line.split()[1]) * 1024)
     limit, used = (_lines(f"/sys/fs/cgroup/memory.{name}") for name in ("max", "current"))
     if limit and used and limit[0].strip().isdigit():
         free = min(free, int(limit[0]) - int(used[0]))

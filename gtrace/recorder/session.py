@@ -17,7 +17,7 @@ from gtrace.recorder.threads import Registry
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
-    from typing import Any, Final
+    from typing import Any, Final, NoReturn
 
 EXIT_NOT_STARTED: Final = 2
 FAILED: Final = "failed"
@@ -30,10 +30,17 @@ def start(launch: dict[str, Any]) -> None:
     try:
         session = Session(launch)
     except (ImportError, OSError) as error:
-        with open(os.path.join(launch["recording"], FAILED), "w", encoding="utf-8") as file:
-            file.write(_reason(error))
-        os._exit(EXIT_NOT_STARTED)
+        _fail(os.path.join(launch["recording"], FAILED), _reason(error))
     session.start()
+
+
+def _fail(path: str, reason: str) -> NoReturn:
+    """Ends the process, also where there is no room to say why."""
+    try:
+        with open(path, "w", encoding="utf-8") as file:
+            file.write(reason)
+    finally:
+        os._exit(EXIT_NOT_STARTED)
 
 
 def _reason(error: ImportError | OSError) -> str:
