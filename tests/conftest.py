@@ -6,6 +6,11 @@ import os
 import shutil
 
 import pytest
+from hypothesis import HealthCheck, settings
+
+# how long an example takes says more about the machine than about gtrace
+settings.register_profile("gtrace", deadline=None, suppress_health_check=[HealthCheck.too_slow])
+settings.load_profile("gtrace")
 
 
 def pytest_configure() -> None:
