@@ -14,6 +14,7 @@ from gtrace.timeline.steps import Steps, make_steps
 
 if TYPE_CHECKING:
     import pandas as pd
+    from numpy.typing import NDArray
 
     from gtrace.evidence.gil import GilEvents
     from gtrace.timeline.lanes import Lanes
@@ -121,10 +122,23 @@ def _holders(events: pd.DataFrame, gil: int) -> Holders:
     """Who had one GIL when; NOBODY between a release and the next acquire."""
     changes = events[(events["gil"] == gil).to_numpy() & (events["kind"] != GilKind.GIL_WAIT).to_numpy()]
     takes = changes["kind"].isin([GilKind.GIL_HOLDS, GilKind.GIL_ACQUIRE]).to_numpy()
-    lane = np.where(takes, changes["lane"].to_numpy(), NOBODY)
-    # of events in one nanosecond the one that took it comes last, in whatever order they were written
-    order = np.lexsort((takes, changes["time_ns"].to_numpy()))
-    return compressed(changes["time_ns"].to_numpy()[order], lane[order])
+    times, lanes = changes["time_ns"].to_numpy(), changes["lane"].to_numpy()
+    kept = _by_instant(times, lanes, takes)
+    return compressed(times[kept], np.where(takes, lanes, NOBODY)[kept])
+
+
+def _by_instant(times: Ints, lanes: Ints, takes: NDArray[np.bool_]) -> Ints:
+    """In order of time, of each thread's events in one nanosecond the last; who takes the GIL comes last.
+
+    Between threads the order of such events says nothing: it is that of their places in the file.
+    """
+    if not (times[1:] == times[:-1]).any():
+        return np.arange(len(times))
+    order = np.lexsort((lanes, times))
+    last = np.append((times[order][1:] != times[order][:-1]) | (lanes[order][1:] != lanes[order][:-1]), True)
+    kept = order[last]
+    by_time: Ints = kept[np.lexsort((takes[kept], times[kept]))]
+    return by_time
 
 
 def _lock_waits(lanes: Lanes, evidence: GilEvents, zero: int) -> pd.DataFrame:
