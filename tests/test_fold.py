@@ -22,6 +22,7 @@ from twins import (
     Scenario,
     call_steps,
     gil_steps,
+    of_any_length,
     run_calls,
     run_gil,
     situation_of,
@@ -66,7 +67,7 @@ def scenarios(draw, kind):
 def places(end):
     """Where the scheduler saw a thread from when on."""
     change = st.tuples(st.integers(0, end), st.integers(0, 4))
-    return st.lists(change, max_size=8).map(lambda changes: sorted(dict(changes).items()))
+    return of_any_length(change, 12).map(lambda changes: sorted(dict(changes).items()))
 
 
 KINDS = (

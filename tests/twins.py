@@ -94,8 +94,14 @@ def run_calls(lanes: int, steps: list[tuple[int, int, int]]) -> CallScript:
 
 
 def call_steps(lanes: int = 3, size: int = 40) -> st.SearchStrategy[list[tuple[int, int, int]]]:
-    step = st.tuples(st.integers(0, lanes - 1), st.integers(0, len(NAMES) + 5), st.integers(0, 3))
-    return st.lists(step, max_size=size)
+    return of_any_length(
+        st.tuples(st.integers(0, lanes - 1), st.integers(0, len(NAMES) + 5), st.integers(0, 3)), size
+    )
+
+
+def of_any_length(step: st.SearchStrategy[Any], size: int) -> st.SearchStrategy[list[Any]]:
+    """Lists of all lengths alike: hypothesis by itself prefers short ones, in which little happens."""
+    return st.integers(0, size).flatmap(lambda count: st.lists(step, min_size=count, max_size=count))
 
 
 def innermost_calls(script: CallScript, lane: int, start: int, end: int) -> list[Call | int]:
@@ -132,19 +138,20 @@ TAKES: Final = {
 
 
 def run_gil(lanes: int, steps: list[tuple[int, int, int]]) -> GilScript:
-    """Plays (lane, what, ticks later); what cannot happen in the thread's place does not."""
+    """Plays (lane, which of the things that can happen in it, ticks later)."""
     script, now, place, lock_of = GilScript(), 0, ["away"] * lanes, [1] * lanes
     for chosen, what, later in steps:
         lane, now = chosen % lanes, now + later
-        kind = list(TAKES)[what % len(TAKES)]
-        before, after = TAKES[kind]
         taken = "holds" in place
-        if place[lane] not in before.split() or (kind, taken) in IMPOSSIBLE:
+        possible = [kind for kind, (before, _) in TAKES.items() if place[lane] in before.split()]
+        possible = [kind for kind in possible if (kind, taken) not in IMPOSSIBLE]
+        if not possible:
             continue
-        place[lane] = after
+        kind = possible[what % len(possible)]
+        place[lane] = TAKES[kind][1]
         if kind is GilKind.LOCK_WAIT:
             lock_of[lane] = 1 + now % 2
-        address = {GilKind.LOCK_POST: 1 + what // len(TAKES) % 2}.get(kind, lock_of[lane])
+        address = {GilKind.LOCK_POST: 1 + what % 2}.get(kind, lock_of[lane])
         script.events.append((now, lane, kind, 0 if kind in GIL_KINDS else address))
     script.end = now + 1
     return script
@@ -155,8 +162,7 @@ IMPOSSIBLE: Final = ((GilKind.GIL_ACQUIRE, True), (GilKind.GIL_WAIT, False))
 
 
 def gil_steps(lanes: int = 3, size: int = 60) -> st.SearchStrategy[list[tuple[int, int, int]]]:
-    step = st.tuples(st.integers(0, lanes - 1), st.integers(0, 2 * len(TAKES) - 1), st.integers(0, 3))
-    return st.lists(step, max_size=size)
+    return of_any_length(st.tuples(st.integers(0, lanes - 1), st.integers(0, 11), st.integers(0, 3)), size)
 
 
 def gil_events(script: GilScript, end: int, level: str = "exact") -> GilEvents:
