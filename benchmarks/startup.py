@@ -54,9 +54,8 @@ def measure(python: str, rounds: int) -> None:
     print(f"{python}: median of {rounds}; at most {REACH_MS} ms more is the aim")
     for name, rows in times.items():
         clock, core = (statistics.median(column) for column in zip(*rows, strict=True))
-        print(
-            f"  {name:6} {clock:7.1f} ms, {core:6.1f} on a core   +{clock - bare[0]:.1f}, +{core - bare[1]:.1f}"
-        )
+        more = f"+{clock - bare[0]:.1f}, +{core - bare[1]:.1f}"
+        print(f"  {name:6} {clock:7.1f} ms, {core:6.1f} on a core   {more}")
 
 
 if __name__ == "__main__":
