@@ -8,6 +8,9 @@ import shutil
 import pytest
 from hypothesis import HealthCheck, settings
 
+# tox sets it, a user does not, and the programs that tests start would write names otherwise
+os.environ.pop("PYTHONIOENCODING", None)
+
 # how long an example takes says more about the machine than about gtrace
 settings.register_profile("gtrace", deadline=None, suppress_health_check=[HealthCheck.too_slow])
 settings.load_profile("gtrace")
