@@ -179,6 +179,12 @@ def test_the_hog_is_the_call_that_others_waited_for():
     assert "fastlib.crunch keeps the GIL" in judge(timeline(HOGGED)).text
 
 
+def test_a_longer_hold_for_which_nobody_waited_is_not_the_hog():
+    quiet = "main 100-110 sleep\nmain 110-400 running quiet.crunch\nw1 100-400 sleep"
+    hog = find_facts(timeline(HOGGED + quiet)).hog
+    assert (hog.function, hog.longest_s) == ("fastlib.crunch", pytest.approx(0.1))
+
+
 def test_a_python_function_lets_go_when_asked_and_is_no_hog():
     assert judge(timeline(HOGGED.replace("fastlib.crunch", '"crunch (a.py:9)"'))).code != "gil_hogged"
 
