@@ -202,9 +202,15 @@ def test_after_a_loss_an_unknown_thread_is_not_taken_for_one_that_was_there_from
 
 
 def test_a_full_file_ends_the_evidence_where_it_was_full(read):
-    evidence = read(rows("1001 IN 0 10"), full_at_ns=1500, full=2, lost=3)
+    evidence = read(rows("1001 IN 0 10\n1600 OUT 0 10"), full_at_ns=1500, full=2, lost=3)
     assert stretches(evidence) == ["10 1001-1500 @0 open"]
     assert evidence.damage == ("Scheduler evidence ends early: the disk is full.",)
+
+
+def test_what_was_seen_after_the_end_is_left_out(read):
+    evidence = read(rows(f"1001 IN 0 10\n{STOPPED} OUT 0 10\n{STOPPED + 1} IN 1 10"))
+    assert stretches(evidence) == [f"10 1001-{STOPPED} @0 voluntary"]
+    assert evidence.damage == ()
 
 
 def test_a_drain_that_was_killed_is_damage_and_what_it_wrote_is_used(read):

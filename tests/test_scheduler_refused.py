@@ -310,7 +310,8 @@ def test_a_full_file_says_since_when_and_counts_the_rest(path, pairs):
     assert 99_000 < path.stat().st_size <= 100_000
     assert (evidence.lost, evidence.full_at_ns) == (lost, full_at)
     assert lost > 1000
-    assert evidence.events["time_ns"].max() <= max(full_at, evidence.end_ns)
+    assert evidence.events["time_ns"].max() < evidence.end_ns == full_at
+    assert check_scheduler(evidence) == []
     assert evidence.damage == ("Scheduler evidence ends early: it reached the size it may have.",)
 
 

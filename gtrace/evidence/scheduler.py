@@ -173,8 +173,11 @@ def _columns(content: NDArray[np.uint8], header: np.void, damage: list[str]) -> 
     torn = len(whole) - int(whole.sum())
     if torn:
         damage.append(f"{torn} records make no sense and were left out.")
-    # while the cores' events were opened one by one, some were observed already and others not yet
-    used = whole & ((time >= int(header["started_ns"])) | (kind >= PARENT))
+    # while the cores' events were opened one by one, some were observed already and others not yet,
+    # and at the end, or when the file was full, more of one core may be in it than of another
+    until = int(header["full_at_ns"]) or int(header["stopped_ns"]) + 1
+    until = until if until > 1 else np.iinfo(np.int64).max
+    used = whole & ((time >= int(header["started_ns"])) & (time < until) | (kind >= PARENT))
     if not used.all():
         time, word, kind = time[used], word[used], kind[used]
     ids = (1 << ID_BITS) - 1

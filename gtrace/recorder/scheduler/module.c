@@ -4,6 +4,7 @@
 #include <errno.h>
 #include <linux/futex.h>
 #include <signal.h>
+#include <string.h>
 #include <sys/mman.h>
 #include <sys/syscall.h>
 #include <sys/wait.h>
@@ -18,9 +19,9 @@
 #define STEP_ASIDE_NS 100000
 
 static struct {
-    gs_control *control; /* shared with the drain; NULL when nothing is recorded */
+    gs_control *control; /* shared with the drain; stays for the next recording: status() may be looking */
     pid_t pid;           /* the process that started it */
-    pid_t drain;
+    _Atomic pid_t drain; /* 0 when nothing is recorded */
 } recording;
 
 static gs_file_header last_header;
@@ -51,7 +52,7 @@ static bool has_ended(pid_t drain) {
 }
 
 static bool is_own(void) {
-    return recording.control && recording.pid == getpid();
+    return recording.drain && recording.pid == getpid();
 }
 
 /* Waits while the state is `state`; false when that takes longer than `seconds`, or the drain has ended. */
@@ -100,10 +101,25 @@ static PyObject *refuse(int step, int error, const char *path) {
     return NULL;
 }
 
+/* A forked child would share its parent's, and gets one of its own. NULL and errno where there is no memory.
+ */
+static gs_control *fresh_control(pid_t pid) {
+    if (recording.control && recording.pid == pid) {
+        memset(recording.control, 0, sizeof *recording.control);
+        return recording.control;
+    }
+    void *pages = mmap(NULL, sizeof(gs_control), PROT_READ | PROT_WRITE, MAP_SHARED | MAP_ANONYMOUS, -1, 0);
+    if (pages == MAP_FAILED)
+        return NULL;
+    recording.drain = 0;
+    recording.pid = pid;
+    recording.control = pages;
+    return pages;
+}
+
 static PyObject *start_recording(const gs_plan *plan, gs_rings *room) {
-    gs_control *control =
-        mmap(NULL, sizeof *control, PROT_READ | PROT_WRITE, MAP_SHARED | MAP_ANONYMOUS, -1, 0);
-    if (control == MAP_FAILED)
+    gs_control *control = fresh_control(plan->pid);
+    if (!control)
         return PyErr_SetFromErrno(PyExc_OSError);
     pid_t drain = fork_unseen(control, plan, room);
     int error = errno;
@@ -112,8 +128,6 @@ static PyObject *start_recording(const gs_plan *plan, gs_rings *room) {
     answered = drain > 0 && wait_while(control, drain, GS_STARTING, START_SECONDS);
     Py_END_ALLOW_THREADS;
     if (answered && atomic_load(&control->state) == GS_RECORDING) {
-        recording.control = control;
-        recording.pid = plan->pid;
         recording.drain = drain;
         const struct timespec moment = {0, STEP_ASIDE_NS};
         nanosleep(&moment, NULL); /* the calling thread's first records say where it is */
@@ -124,7 +138,6 @@ static PyObject *start_recording(const gs_plan *plan, gs_rings *room) {
         error = answered ? control->error : ECHILD;
         reap(drain, answered);
     }
-    munmap(control, sizeof *control);
     return refuse(step, error, plan->path);
 }
 
@@ -208,8 +221,7 @@ static PyObject *stop(PyObject *module, PyObject *ignored) {
         reap(recording.drain, wait_while(control, recording.drain, GS_RECORDING, STOP_SECONDS));
         Py_END_ALLOW_THREADS;
         look();
-        recording.control = NULL;
-        munmap(control, sizeof *control);
+        recording.drain = 0;
     }
     end_use();
     Py_RETURN_NONE;
@@ -222,13 +234,13 @@ static PyObject *status(PyObject *module, PyObject *ignored) {
     bool ended = own && has_ended(recording.drain);
     if (own)
         look();
-    return Py_BuildValue("{s:O, s:i, s:K, s:K, s:K, s:I, s:I}",                             /**/
-                         "recording", own && !ended ? Py_True : Py_False,                   /**/
-                         "followed_by", recording.control && !own ? (int)recording.pid : 0, /**/
-                         "records", (unsigned long long)last_records,                       /**/
-                         "lost", (unsigned long long)last_header.lost,                      /**/
-                         "full_at_ns", (unsigned long long)last_header.full_at_ns,          /**/
-                         "cores", (unsigned int)last_header.cores,                          /**/
+    return Py_BuildValue("{s:O, s:i, s:K, s:K, s:K, s:I, s:I}",                           /**/
+                         "recording", own && !ended ? Py_True : Py_False,                 /**/
+                         "followed_by", recording.drain && !own ? (int)recording.pid : 0, /**/
+                         "records", (unsigned long long)last_records,                     /**/
+                         "lost", (unsigned long long)last_header.lost,                    /**/
+                         "full_at_ns", (unsigned long long)last_header.full_at_ns,        /**/
+                         "cores", (unsigned int)last_header.cores,                        /**/
                          "ring_bytes", (unsigned int)last_header.ring_bytes);
 }
 

@@ -75,7 +75,8 @@ typedef struct {
     uint32_t new_cores;  /* cores that came online while recording and were not observed */
     uint64_t started_ns; /* from here on all is recorded */
     uint64_t stopped_ns; /* up to here */
-    uint64_t full_at_ns; /* 0: not full; from then on records were only counted, in `lost` */
+    uint64_t full_at_ns; /* 0: not full; what is later than this is not complete, and the rest was counted in
+                            `lost` */
     uint64_t lost;       /* records, those that LOST speaks of included */
     uint32_t full;       /* enum gs_full */
     uint32_t full_errno;

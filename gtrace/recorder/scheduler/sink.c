@@ -77,12 +77,18 @@ static size_t room(gs_sink *sink) {
     return sink->written < sink->max_bytes ? (sink->max_bytes - sink->written) / sizeof(gs_record) : 0;
 }
 
+/* Of all records that did not fit the earliest counts, and cores are drained one after another: what
+ * a later core had to say may be older. */
 static void say_full(gs_sink *sink, uint64_t time_ns, int error) {
     gs_file_header *header = &sink->header;
-    bool disk = error == ENOSPC || error == EDQUOT;
+    if (header->full_at_ns && header->full_at_ns <= time_ns)
+        return;
+    if (!header->full_at_ns) {
+        bool disk = error == ENOSPC || error == EDQUOT;
+        header->full_errno = (uint32_t)error;
+        header->full = error == 0 ? GS_FULL_SIZE : disk ? GS_FULL_DISK : GS_FULL_ERROR;
+    }
     header->full_at_ns = time_ns;
-    header->full_errno = (uint32_t)error;
-    header->full = error == 0 ? GS_FULL_SIZE : disk ? GS_FULL_DISK : GS_FULL_ERROR;
     gs_sink_write_header(sink);
 }
 
@@ -116,14 +122,15 @@ static uint64_t earliest(const gs_sink *sink, size_t first) {
 
 void gs_sink_flush(gs_sink *sink) {
     size_t kept = 0;
+    int error = 0;
     if (!sink->header.full_at_ns) {
         kept = room(sink);
-        int error = append(sink, kept);
+        error = append(sink, kept);
         if (error != 0)
             kept = 0;
-        if (kept < sink->count)
-            say_full(sink, earliest(sink, kept), error);
     }
+    if (kept < sink->count)
+        say_full(sink, earliest(sink, kept), error);
     sink->header.lost += sink->count - kept;
     sink->count = 0;
 }
