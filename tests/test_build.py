@@ -127,6 +127,13 @@ def test_a_buffer_with_room_left_has_lost_nothing(tmp_path):
     assert (known.calls_known_from, known.run.notes) == (0, ())
 
 
+def test_the_page_is_told_what_calls_alone_cannot_see(tmp_path):
+    """A thread that waits in ``with lock:`` while nobody else runs is shown as running."""
+    two = ONE.replace("stop", "w1 begin 5\nw1 call time.sleep 5-90\nstop")
+    assert noted(timeline_of(tmp_path, two), "a wait of `with lock:` leaves none")
+    assert not noted(timeline_of(tmp_path, two + "main GIL_HOLDS 0"), "with lock")
+
+
 def test_the_page_is_told_who_took_the_profiler(tmp_path):
     known = timeline_of(tmp_path, ONE + "main profiler-replaced")
     assert noted(known, "set a profiler of its own in main")

@@ -164,7 +164,18 @@ def _notes(recording: Recording, clock: Clock, calls_known_from: int) -> list[st
             )
         if process.registry.stop is None:
             notes.append(_unseen_end(recording, process))
-    return notes
+    return notes + _blind_spot(recording)
+
+
+def _blind_spot(recording: Recording) -> list[str]:
+    """What calls alone get wrong: the wait that leaves no call."""
+    seen_otherwise = recording.load_scheduler() is not None or any(
+        process.load_gil() is not None for process in recording.processes
+    )
+    several = any(len(process.registry.threads) > 1 for process in recording.processes)
+    if seen_otherwise or not several or not any(process.call_files for process in recording.processes):
+        return []
+    return ["Only calls were recorded, and a wait of `with lock:` leaves none: it may be shown as running."]
 
 
 def _damage(evidence: GilEvents | SchedulerEvents | None, clock: Clock) -> list[str]:
