@@ -161,6 +161,20 @@ def in_a_terminal(*arguments, **environment):
     return os.waitstatus_to_exitcode(os.waitpid(pid, 0)[1]), output.decode("utf-8", "replace")
 
 
+def terminals_are_to_be_had():
+    try:
+        ends = os.openpty()
+    except OSError:
+        return False
+    for end in ends:
+        os.close(end)
+    return True
+
+
+needs_a_terminal = pytest.mark.skipif(not terminals_are_to_be_had(), reason="no /dev/pts here")
+
+
+@needs_a_terminal
 def test_ctrl_c_ends_the_program_and_the_page_is_written(tmp_path):
     status, output = in_a_terminal("run", "--report", "p.html", "-c", WAITING.format(handler=""))
 
@@ -169,6 +183,7 @@ def test_ctrl_c_ends_the_program_and_the_page_is_written(tmp_path):
     assert (tmp_path / "p.html").exists()
 
 
+@needs_a_terminal
 def test_ctrl_c_reaches_a_program_that_handles_it_once():
     code = WAITING.format(handler=COUNTING)
     status, output = in_a_terminal("run", "--quiet", "--no-report", "-c", code)
@@ -178,6 +193,7 @@ def test_ctrl_c_reaches_a_program_that_handles_it_once():
     assert "seen 1" in output
 
 
+@needs_a_terminal
 def test_a_terminal_gets_colour_unless_it_wants_none():
     colour = "\x1b[3"  # what sets a foreground colour begins with this
     arguments = "run", "--no-report", "-c", "pass"
