@@ -76,6 +76,8 @@ def _build_process(process: Process, clock: Clock, scheduler: SchedulerEvents | 
     if not lanes.records:
         return None
     evidence = process.load_gil()
+    if evidence is not None and process.pid in clock.struck:
+        evidence = replace(evidence, stopped_ns=clock.end_of(process.pid))
     gil = None if evidence is None else gil_history(lanes, evidence, clock.zero)
     known_from = _known_from(process, clock)
     joins = _joins(process, clock)

@@ -25,6 +25,8 @@ class Clock:
 
     zero: int
     ends: dict[int, int]
+    struck: frozenset[int] = frozenset()
+    """Processes that a signal ended where they stood: what their threads did last lasted to the end."""
 
     def end_of(self, pid: int) -> int:
         return self.ends[pid]
@@ -39,7 +41,17 @@ def read_clock(recording: Recording) -> Clock:
     begins = [process.registry.process.get("time") or _first_seen(process) for process in recording.processes]
     zero = min((begin for begin in begins if begin), default=0)
     ends = {process.pid: _end(process, recording.meta, zero) for process in recording.processes}
-    return Clock(zero, ends)
+    return Clock(zero, ends, frozenset(p.pid for p in recording.processes if _was_struck(p, recording.meta)))
+
+
+def _was_struck(process: Process, meta: dict[str, Any]) -> bool:
+    """Whether its launcher saw a signal kill it, and it had not become another program before.
+
+    Who calls ``exec`` saves the calls first; where none are recorded, that cannot be told.
+    """
+    seen = meta.get("pid") == process.pid and "ended" in meta and meta.get("signal") is not None
+    may_tell = meta.get("options", {}).get("calls", False)
+    return bool(seen and may_tell and process.registry.stop is None and not process.call_files)
 
 
 def _first_seen(process: Process) -> int:
