@@ -414,6 +414,17 @@ def test_the_recorder_ends_in_order_when_the_system_asks_it_to(path):
     assert not os.path.exists(f"/proc/{drain}")
 
 
+def test_the_recorder_ends_when_its_file_is_deleted(path):
+    code = """
+        os.unlink(path)
+        while scheduler.status()["recording"]:
+            time.sleep(0.001)
+        scheduler.stop()
+        print("ended")
+    """
+    assert run(path, code) == "ended\n"
+
+
 def test_when_the_recorder_is_killed_the_program_goes_on_and_the_evidence_says_so(path):
     code = """
         import struct

@@ -137,7 +137,7 @@ _Noreturn void gs_drain_run(gs_control *control, const gs_plan *plan, gs_rings *
     uint64_t now = 0;
     while (followed && !stop) {
         followed = gs_rings_wait(room, &unblocked, MOST_WAIT_MS);
-        stop = terminated || atomic_load(&control->stop);
+        stop = terminated || atomic_load(&control->stop) || gs_sink_is_deleted(&sink);
         now = gs_now();
         gs_rings_drain(room, &sink);
         publish(control);

@@ -5,6 +5,7 @@
 #include <fcntl.h>
 #include <string.h>
 #include <sys/file.h>
+#include <sys/stat.h>
 #include <sys/vfs.h>
 #include <unistd.h>
 
@@ -133,6 +134,11 @@ void gs_sink_flush(gs_sink *sink) {
         say_full(sink, earliest(sink, kept), error);
     sink->header.lost += sink->count - kept;
     sink->count = 0;
+}
+
+bool gs_sink_is_deleted(const gs_sink *sink) {
+    struct stat found;
+    return fstat(sink->fd, &found) == 0 && found.st_nlink == 0;
 }
 
 void gs_sink_close(gs_sink *sink, enum gs_end end, uint64_t stopped_ns) {

@@ -41,6 +41,9 @@ int gs_sink_open(gs_sink *sink, const char *path, uint64_t max_bytes);
 void gs_sink_flush(gs_sink *sink);
 void gs_sink_write_header(gs_sink *sink);
 
+/* Whether the file was deleted, so that nobody will ever read it. */
+bool gs_sink_is_deleted(const gs_sink *sink);
+
 /* Says in the file how the recording ended, and closes it. */
 void gs_sink_close(gs_sink *sink, enum gs_end end, uint64_t stopped_ns);
 
