@@ -7,12 +7,14 @@ import os
 import resource
 import signal
 import sys
+from contextlib import suppress
 from dataclasses import dataclass
 from time import monotonic_ns
 from typing import Final
 
 import gtrace
 from gtrace.errors import LaunchError
+from gtrace.recorder.scheduler import outside
 
 STARTUP: Final = os.path.join(os.path.dirname(os.path.abspath(__file__)), "startup")
 ROOT: Final = os.path.dirname(os.path.dirname(os.path.dirname(os.path.abspath(__file__))))
@@ -26,6 +28,9 @@ FORWARDED: Final = (
 )
 SENT_BY_KERNEL: Final = 0x80
 """``si_code`` of a signal from the terminal: the whole foreground group has it already."""
+PATIENCE_S: Final = 0.1
+SETTLE_S: Final = 0.5
+"""How long something that outlives the program may go on being recorded."""
 NODE_BYTES: Final = 96
 LEAST_CALLS: Final = 1_000_000
 MOST_CALLS: Final = 10_000_000
@@ -77,9 +82,20 @@ def run_program(arguments: list[str], options: LaunchOptions) -> Outcome:
             f"cannot start the interpreter: {options.python}: {error.strerror}; name one with --python"
         ) from error
     try:
-        return _wait(pid, watched)
+        outside.warm_up()
+        outcome = _wait(pid, watched)
+        _settle(options.recording)
     finally:
         signal.pthread_sigmask(signal.SIG_SETMASK, mask)
+    return outcome
+
+
+def _settle(recording: str) -> None:
+    """Waits for the last of the scheduler's records, which a killed process leaves to be written."""
+    for name in os.listdir(recording):
+        if name.startswith("scheduler."):
+            with suppress(OSError):
+                outside.settle(os.path.join(recording, name), timeout_s=SETTLE_S)
 
 
 def _environment(options: LaunchOptions) -> dict[str, str]:
@@ -100,13 +116,25 @@ def _environment(options: LaunchOptions) -> dict[str, str]:
 
 def _wait(pid: int, watched: set[signal.Signals]) -> Outcome:
     while True:
-        info = signal.sigwaitinfo(watched)
-        if info.si_signo == signal.SIGCHLD:
-            done, status = os.waitpid(pid, os.WNOHANG)
-            if done:
-                return _outcome(pid, status)
-        elif info.si_code != SENT_BY_KERNEL:
-            os.kill(pid, info.si_signo)
+        try:
+            info = _next_signal(watched)
+        except KeyboardInterrupt:  # in a process of many threads another one took the signal
+            os.kill(pid, signal.SIGINT)
+            continue
+        if info is not None and info.si_signo != signal.SIGCHLD:
+            if info.si_code != SENT_BY_KERNEL:
+                os.kill(pid, info.si_signo)
+            continue
+        done, status = os.waitpid(pid, os.WNOHANG)
+        if done:
+            return _outcome(pid, status)
+
+
+def _next_signal(watched: set[signal.Signals]) -> signal.struct_siginfo | None:
+    """The next signal; None where one may have been lost to a thread that does not block it."""
+    if len(os.listdir("/proc/self/task")) == 1:
+        return signal.sigwaitinfo(watched)
+    return signal.sigtimedwait(watched, PATIENCE_S)
 
 
 def _outcome(pid: int, status: int) -> Outcome:
