@@ -61,11 +61,11 @@ def main() -> None:
         script.write_text(PROGRAM)
         tail = [str(script), str(options.calls)]
         entries = str(options.calls * 2)
+        ours = ["--report", f"{place}/page.html", "-o", f"{place}/page.gtrace"]
+        theirs = ["--tracer_entries", entries, "-o", f"{place}/result.json"]
         commands = {
-            "gtrace run": [sys.executable, "-m", "gtrace", "run", "--quiet"]
-            + ["--report", f"{place}/page.html", "-o", f"{place}/page.gtrace", *tail],
-            "viztracer": [sys.executable, "-m", "viztracer", "--quiet", "--tracer_entries", entries]
-            + ["-o", f"{place}/result.json", "--", *tail],
+            "gtrace run": [sys.executable, "-m", "gtrace", "run", "--quiet", *ours, *tail],
+            "viztracer": [sys.executable, "-m", "viztracer", "--quiet", *theirs, "--", *tail],
         }
         seen: dict[str, list[tuple[float, int]]] = {name: [] for name in commands}
         for _ in range(options.rounds):

@@ -67,10 +67,11 @@ def describe(name: str, summary: dict) -> str:
 
 def main() -> None:
     """Records and shoots everything, and writes the page that shows it."""
-    sections = [
+    head = (
         "# Five recordings, at three zooms\n\nMade by `python docs/gallery.py`: the whole run with its"
         " verdict, a tenth of it, a hundredth of it.\n"
-    ]
+    )
+    sections = [head]
     with tempfile.TemporaryDirectory() as place, sync_playwright() as playwright:
         browser = playwright.chromium.launch(executable_path=shutil.which("chromium"), args=["--no-sandbox"])
         for name in RUNS:

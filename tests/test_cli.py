@@ -159,6 +159,7 @@ def test_a_full_disk_is_said(tmp_path, finished):
 import resource, sys
 from gtrace.cli import main
 import gtrace.report, gtrace.timeline.build
+sys.dont_write_bytecode = True  # or half of a module would be left for others
 resource.setrlimit(resource.RLIMIT_FSIZE, (1000, 1000))
 sys.exit(main(sys.argv[1:]))
 """

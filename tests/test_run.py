@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import json
 import os
-import pty
 import select
 import signal
 import subprocess
@@ -138,15 +137,25 @@ signal.signal(signal.SIGINT, count)
 """
 
 
+TAKE_TERMINAL = """
+import fcntl, os, sys, termios
+fcntl.ioctl(0, termios.TIOCSCTTY, 0)
+os.execv(sys.argv[1], sys.argv[1:])
+"""
+
+
 def in_a_terminal(*arguments, **environment):
     """Runs gtrace where Ctrl-C is a key; presses it when the program is ready. Gives status and output."""
-    pid, terminal = pty.fork()
-    if pid == 0:
-        os.execve(
-            sys.executable,
-            [sys.executable, "-m", "gtrace", *map(str, arguments)],
-            {**os.environ, "TERM": "xterm-256color", **environment},
-        )
+    terminal, end = os.openpty()
+    process = subprocess.Popen(
+        [sys.executable, "-c", TAKE_TERMINAL, sys.executable, "-m", "gtrace", *map(str, arguments)],
+        stdin=end,
+        stdout=end,
+        stderr=end,
+        env={**os.environ, "TERM": "xterm-256color", **environment},
+        start_new_session=True,
+    )
+    os.close(end)
     output, pressed = b"", False
     while select.select([terminal], [], [], PATIENCE_S)[0]:
         try:
@@ -158,9 +167,9 @@ def in_a_terminal(*arguments, **environment):
             pressed = True
             os.write(terminal, b"\x03")
     else:
-        os.kill(pid, signal.SIGKILL)
+        process.kill()
     os.close(terminal)
-    return os.waitstatus_to_exitcode(os.waitpid(pid, 0)[1]), output.decode("utf-8", "replace")
+    return process.wait(), output.decode("utf-8", "replace")
 
 
 def terminals_are_to_be_had():

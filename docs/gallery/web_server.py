@@ -3,6 +3,7 @@
 Needs waitress. The clients are a process of their own, as they would be elsewhere.
 """
 
+import contextlib
 import json
 import logging
 import sqlite3
@@ -48,15 +49,14 @@ def main():
     server = create_server(application, host="127.0.0.1", port=0, threads=4)
     url = f"http://127.0.0.1:{server.effective_port}/"
     clients = subprocess.Popen([sys.executable, "-c", CLIENTS, url])
+
     def stop_when_served():
         print("clients:", clients.wait())
         server.close()
 
     threading.Thread(target=stop_when_served, name="watch-clients").start()
-    try:
+    with contextlib.suppress(OSError):
         server.run()
-    except OSError:
-        pass
 
 
 if __name__ == "__main__":
