@@ -21,6 +21,8 @@ from gtrace.recorder.folder import FORMAT, create
 from gtrace.recording import compact, load
 
 NOBODY = 65534
+THREADS = range(9, 12)
+"""How many ``kinds.py`` has: a pool starts another only where none is idle."""
 
 
 @pytest.fixture(scope="module")
@@ -51,7 +53,7 @@ def test_a_whole_recording_has_no_problems(recording):
     loaded = load(recording)
 
     assert loaded.problems == ()
-    assert len(loaded.threads) == 10
+    assert len(loaded.threads) in THREADS
     assert set(loaded.calls["tid"]) <= set(loaded.threads["tid"])
 
 
@@ -69,7 +71,7 @@ def test_every_source_may_be_missing(recording, pattern):
     for path in recording.glob(pattern):
         path.unlink()
 
-    assert len(numbers(recording)["threads"]) >= 10
+    assert len(numbers(recording)["threads"]) >= THREADS.start
 
 
 @pytest.mark.parametrize("pattern", ["meta.json", "threads.*.jsonl", "gil.*.bin", "scheduler.*.bin"])
@@ -88,7 +90,7 @@ def test_a_journal_cut_anywhere_loads(original, tmp_path_factory, data):
     content = path.read_bytes().replace(b"\0", b"")
     path.write_bytes(content[: data.draw(st.integers(0, len(content)))])
 
-    assert len(load(recording).processes[0].registry.threads) <= 10
+    assert len(load(recording).processes[0].registry.threads) < THREADS.stop
 
 
 def test_calls_that_break_off_are_used_to_their_end(recording):
