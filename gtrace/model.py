@@ -73,7 +73,7 @@ class Evidence(str, Enum):
 
 
 EVIDENCE_MEANING: Final[dict[Evidence, str]] = {
-    Evidence.EXACT: "seen by the agent and the scheduler",
+    Evidence.EXACT: "seen, by the agent or the scheduler",
     Evidence.DERIVED: "worked out from one source and the calls",
     Evidence.INFERRED: "worked out from the calls alone",
 }

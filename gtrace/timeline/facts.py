@@ -114,6 +114,9 @@ def _calls_evidence(recording: Recording) -> str:
         return "exact"
     if not recording.meta.get("options", {}).get("calls", True):
         return "none: left out by --light"
+    facts = recording.processes[0].registry.process if recording.processes else {}
+    if str(facts.get("calls", "")).startswith("none"):
+        return str(facts["calls"])
     number = recording.meta.get("signal")
     if number is not None:
         return f"none: the program was killed by {_signal_name(number)} before its calls could be saved"
