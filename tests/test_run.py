@@ -116,23 +116,23 @@ def test_a_second_run_replaces_the_first():
 
 
 WAITING = """
-import signal, threading, time
+import os, signal, threading, time
 {handler}
 worker = threading.Thread(target=threading.Event().wait, daemon=True)
 worker.start()
-print("ready", flush=True)
+# not print: the handler may come while its buffer is written, and may not write to it then
+os.write(1, b"ready")
 # no wait for ever: a signal that comes just before one begins does not end it, in any Python; and no
 # Event: an exception out of a handler may come in the middle of its lock
 while True:
     time.sleep(0.05)
 """
 COUNTING = """
-import time
 seen = []
 def count(*_):
     seen.append(1)
     time.sleep(0.2)
-    print("seen", len(seen), flush=True)
+    os.write(1, b"seen %d" % len(seen))
     raise SystemExit(4)
 signal.signal(signal.SIGINT, count)
 """
