@@ -121,7 +121,7 @@ import os, signal, threading, time
 worker = threading.Thread(target=threading.Event().wait, daemon=True)
 worker.start()
 # not print: the handler may come while its buffer is written, and may not write to it then
-os.write(1, b"ready")
+os.write(1, b"ready\\n")
 # no wait for ever: a signal that comes just before one begins does not end it, in any Python; and no
 # Event: an exception out of a handler may come in the middle of its lock
 while True:
