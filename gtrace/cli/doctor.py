@@ -36,7 +36,7 @@ GIVES: Final = {
 CURES: Final = {
     Source.CALLS: "python -m pip install viztracer in that interpreter",
     Source.GIL: "install gtrace in that interpreter where a C compiler is, or from a wheel",
-    Source.SCHEDULER: "none yet: later versions of gtrace record it",
+    Source.SCHEDULER: "kernel.perf_event_paranoid of 2 or less, and a container that allows perf_event_open",
     Source.THREADS: "run the interpreter without -I, -E and -S",
 }
 
