@@ -4,7 +4,9 @@ from __future__ import annotations
 
 import json
 import sys
+from contextlib import contextmanager
 from dataclasses import dataclass
+from itertools import count
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -18,6 +20,8 @@ from gtrace.recording import compact
 from gtrace.timeline.build import build_timeline
 
 if TYPE_CHECKING:
+    from collections.abc import Callable, Iterator
+
     from gtrace.recording import Recording
     from gtrace.timeline import Timeline
 
@@ -38,18 +42,17 @@ def finish(recording: Recording, wishes: Wishes) -> None:
         compact(recording)
         return
     console = Console(stderr=True, quiet=wishes.quiet)
-    with _progress(console) as progress:
-        task = progress.add_task("reading", total=4)
+    with _steps(console) as step:
+        step("reading")
         for process in recording.processes:
             process.load_calls()
-        progress.update(task, advance=1, description="folding")
+        step("folding")
         timeline = build_timeline(recording)
-        progress.update(task, advance=1, description="rendering")
+        step("rendering")
         if wishes.page is not None:
             _write_page(timeline, wishes.page)
-        progress.update(task, advance=1, description="saving")
+        step("saving")
         compact(recording)
-        progress.update(task, advance=1)
     summary = summarize(timeline)
     if not wishes.quiet:
         show_summary(summary, console)
@@ -65,9 +68,17 @@ def finish(recording: Recording, wishes: Wishes) -> None:
         webbrowser.open(wishes.page.absolute().as_uri())
 
 
-def _progress(console: Console) -> Progress:
+@contextmanager
+def _steps(console: Console) -> Iterator[Callable[[str], None]]:
+    """Gives what to call as each of the four steps begins; the bar is for a terminal only."""
+    if not console.is_terminal:  # early versions of rich end even a disabled bar with an empty line
+        yield lambda _: None
+        return
     columns = TextColumn("{task.description:>9}"), BarColumn()
-    return Progress(*columns, console=console, transient=True, disable=not console.is_terminal)
+    with Progress(*columns, console=console, transient=True) as progress:
+        task = progress.add_task("", total=4)
+        done = count()
+        yield lambda description: progress.update(task, completed=next(done), description=description)
 
 
 def _write_page(timeline: Timeline, page: Path) -> None:
