@@ -3,7 +3,7 @@
 import sys
 from glob import glob
 
-from setuptools import Extension, setup
+from setuptools import Extension, find_namespace_packages, setup
 
 FOLDERS = {"gtrace/recorder/agent": "_agent", "gtrace/recorder/scheduler": "_scheduler"}
 
@@ -19,4 +19,9 @@ def extension(folder: str, name: str) -> Extension:
     )
 
 
-setup(ext_modules=[extension(*item) for item in FOLDERS.items()] if sys.platform == "linux" else [])
+setup(
+    # the lab runs the workloads, so they go with it, from the folder where a reader looks for them
+    packages=[*find_namespace_packages(include=["gtrace*"]), "gtrace.workloads"],
+    package_dir={"gtrace.workloads": "workloads"},
+    ext_modules=[extension(*item) for item in FOLDERS.items()] if sys.platform == "linux" else [],
+)

@@ -70,16 +70,14 @@ def run(arguments: argparse.Namespace) -> int:
 
 def try_out(python: str) -> Timeline:
     """The timeline of the live test under ``python``."""
-    from gtrace.cli.run import require_evidence
-    from gtrace.recorder import folder
-    from gtrace.recorder.launch import LaunchOptions, run_program
+    from gtrace.cli.capture import capture, require_evidence
+    from gtrace.recorder.launch import LaunchOptions
     from gtrace.recording import load
     from gtrace.timeline.build import build_timeline
 
     with tempfile.TemporaryDirectory() as place:
         path = Path(place) / "doctor.gtrace"
-        folder.create(path, {"command": ["-c", "live test"]})
-        run_program(["-c", PROGRAM], LaunchOptions(str(path), python))
+        capture(["-c", PROGRAM], path, LaunchOptions(str(path), python))
         recording = load(path)
         require_evidence(recording, python)
         return build_timeline(recording)

@@ -9,22 +9,15 @@ import re
 import sys
 from dataclasses import dataclass
 from pathlib import Path
-from time import monotonic_ns, time_ns
-from typing import TYPE_CHECKING, Any, Final
+from typing import Any, Final
 
-import gtrace
+from gtrace.cli.capture import capture, require_evidence
 from gtrace.cli.files import require_writable, require_writable_folder
 from gtrace.errors import LaunchError, UsageError
-from gtrace.recorder.folder import create, update_meta
-from gtrace.recorder.launch import LaunchOptions, Outcome, run_program
-
-if TYPE_CHECKING:
-    from gtrace.recording import Recording
+from gtrace.recorder.launch import LaunchOptions
 
 REPORTS: Final = Path("reports")
 LEAST_BYTES: Final = 32 << 10
-FAILED: Final = "failed"
-"""The file a recorder that could not start leaves in the recording; the program has not run then."""
 
 
 @dataclass(frozen=True)
@@ -93,7 +86,10 @@ def run(arguments: argparse.Namespace) -> int:
     _check_places(page, arguments.json)
     path = arguments.output or (page or REPORTS / program.name).with_suffix(".gtrace")
     require_writable_folder(path.absolute().parent)
-    outcome = _record(program, path, arguments)
+    options = LaunchOptions(
+        str(path), arguments.python, not arguments.light, arguments.switch_interval, arguments.max_size
+    )
+    outcome = capture(program.arguments, path, options)
     # only now: importing pandas beside the program would take a core from it
     from gtrace.cli.finish import Wishes, finish
     from gtrace.recording import load
@@ -139,38 +135,3 @@ def _check_places(page: Path | None, json: str | None) -> None:
         require_writable(page)
     if json is not None and json != "-":
         require_writable(Path(json))
-
-
-def _record(program: Program, path: Path, arguments: argparse.Namespace) -> Outcome:
-    meta: dict[str, Any] = {
-        "gtrace": gtrace.__version__,
-        "command": list(program.arguments),
-        "cwd": os.getcwd(),
-        "python": arguments.python,
-        "options": {"calls": not arguments.light, "switch_interval_s": arguments.switch_interval},
-        "started": {"monotonic_ns": monotonic_ns(), "wall_ns": time_ns()},
-    }
-    create(path, meta)
-    options = LaunchOptions(
-        str(path), arguments.python, not arguments.light, arguments.switch_interval, arguments.max_size
-    )
-    outcome = run_program(list(program.arguments), options)
-    meta |= {
-        "pid": outcome.pid,
-        "exit_status": outcome.exit_status,
-        "signal": outcome.signal,
-        "ended": {"monotonic_ns": outcome.ended_ns, "wall_ns": time_ns()},
-    }
-    update_meta(path, meta)
-    return outcome
-
-
-def require_evidence(recording: Recording, python: str) -> None:
-    """Raises LaunchError where the recorder did not start, or nothing was recorded."""
-    failed = recording.path / FAILED
-    if failed.exists():
-        raise LaunchError(f"cannot record: {failed.read_text(encoding='utf-8')}")
-    if not recording.processes:
-        raise LaunchError(
-            f"nothing was recorded: {python}: it did not load the recorder; run it without -I, -E and -S"
-        )

@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 import json
+import math
 import os
 import resource
 import signal
 import sys
 from contextlib import suppress
 from dataclasses import dataclass
-from time import monotonic_ns
+from time import monotonic, monotonic_ns
 from typing import Final
 
 import gtrace
@@ -46,6 +47,10 @@ class LaunchOptions:
     switch_interval_s: float | None = None
     max_bytes: int = 2 << 30
     """How large the agent's file of one process may grow."""
+    output: str | None = None
+    """The file that takes what the program writes to stdout and stderr; None: it keeps ours."""
+    interrupt_after_s: float | None = None
+    """Send the program SIGINT after so long, and again after as long, until it ends."""
 
 
 @dataclass(frozen=True)
@@ -75,6 +80,7 @@ def run_program(arguments: list[str], options: LaunchOptions) -> Outcome:
             environment,
             setsigmask=mask,
             setsigdef=[signal.SIGPIPE],
+            file_actions=_redirection(options.output),
         )
     except OSError as error:
         signal.pthread_sigmask(signal.SIG_SETMASK, mask)
@@ -83,7 +89,7 @@ def run_program(arguments: list[str], options: LaunchOptions) -> Outcome:
         ) from error
     try:
         outside.warm_up()
-        outcome = _wait(pid, watched)
+        outcome = _wait(pid, watched, options.interrupt_after_s)
         _settle(options.recording)
     finally:
         signal.pthread_sigmask(signal.SIG_SETMASK, mask)
@@ -114,10 +120,19 @@ def _environment(options: LaunchOptions) -> dict[str, str]:
     return {**os.environ, "PYTHONPATH": path, "GTRACE_LAUNCH": json.dumps(launch)}
 
 
-def _wait(pid: int, watched: set[signal.Signals]) -> Outcome:
+def _redirection(output: str | None) -> list[tuple[int, ...] | tuple[int, int, str, int, int]]:
+    if output is None:
+        return []
+    mode = os.O_WRONLY | os.O_CREAT | os.O_TRUNC
+    return [(os.POSIX_SPAWN_OPEN, 1, output, mode, 0o600), (os.POSIX_SPAWN_DUP2, 1, 2)]
+
+
+def _wait(pid: int, watched: set[signal.Signals], interrupt_after_s: float | None) -> Outcome:
+    patience = math.inf if interrupt_after_s is None else interrupt_after_s
+    interrupt_at = monotonic() + patience
     while True:
         try:
-            info = _next_signal(watched)
+            info = _next_signal(watched, interrupt_at - monotonic())
         except KeyboardInterrupt:  # in a process of many threads another one took the signal
             os.kill(pid, signal.SIGINT)
             continue
@@ -128,13 +143,18 @@ def _wait(pid: int, watched: set[signal.Signals]) -> Outcome:
         done, status = os.waitpid(pid, os.WNOHANG)
         if done:
             return _outcome(pid, status)
+        if monotonic() >= interrupt_at:
+            os.kill(pid, signal.SIGINT)
+            interrupt_at += patience
 
 
-def _next_signal(watched: set[signal.Signals]) -> signal.struct_siginfo | None:
-    """The next signal; None where one may have been lost to a thread that does not block it."""
-    if len(os.listdir("/proc/self/task")) == 1:
+def _next_signal(watched: set[signal.Signals], patience_s: float) -> signal.struct_siginfo | None:
+    """The next signal; None after ``patience_s``, or where one may have been lost to another thread."""
+    if len(os.listdir("/proc/self/task")) != 1:  # a thread that does not block it may take it
+        patience_s = min(patience_s, PATIENCE_S)
+    if patience_s == math.inf:
         return signal.sigwaitinfo(watched)
-    return signal.sigtimedwait(watched, PATIENCE_S)
+    return signal.sigtimedwait(watched, max(patience_s, 0.0))
 
 
 def _outcome(pid: int, status: int) -> Outcome:
