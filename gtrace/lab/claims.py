@@ -22,6 +22,10 @@ class Outcome(str, Enum):
     """Evidence that the claim rests on was missing, or a run failed: nothing is known, and it says why."""
 
 
+class CannotTell(Exception):  # noqa: N818  it is an answer of a check, not a failure of ours
+    """A check raises it where what it looks at is missing, with the reason: nothing is known then."""
+
+
 @dataclass(frozen=True)
 class Figure:
     """One quantity an experiment measured, a value for each repeat of its run."""
@@ -34,7 +38,13 @@ class Figure:
 
 @dataclass(frozen=True)
 class Table:
-    """Rows to show beside a finding; cells are text, numbers or None."""
+    """Rows to show beside a finding; cells are text, numbers or None.
+
+    Where several interpreters have a table of this title, and its first column names each row once,
+    they are shown as one: rows are matched by the first column, columns that say the same everywhere
+    stay, and of the others each interpreter gets one column, the first of them large, the rest small.
+    So the first column should be what is measured, the second what came out, in a word or a number.
+    """
 
     title: str
     columns: tuple[str, ...]
@@ -51,7 +61,11 @@ class Curve:
 
 @dataclass(frozen=True)
 class Chart:
-    """Curves over one x axis; ``log`` names the axes drawn on a logarithmic scale (``x``, ``y``, ``xy``)."""
+    """Curves over one x axis; ``log`` names the axes drawn on a logarithmic scale (``x``, ``y``, ``xy``).
+
+    Where several interpreters have a chart of this title, each curve gets a panel in which they are laid
+    over each other.
+    """
 
     title: str
     x: str

@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Protocol
+from typing import TYPE_CHECKING, Final, Protocol
 
 from gtrace.errors import GtraceError
-from gtrace.lab.claims import Finding, Observation, Outcome
+from gtrace.lab.claims import CannotTell, Finding, Observation, Outcome
+from gtrace.lab.plain import plain
 from gtrace.recording import load
 from gtrace.timeline.build import build_timeline
 
@@ -17,6 +18,10 @@ if TYPE_CHECKING:
     from gtrace.lab.interpreter import Interpreter
 
     Observations = Mapping[str, Sequence[Observation]]
+
+SURPRISES: Final = (ArithmeticError, AttributeError, LookupError, TypeError, ValueError)
+"""What a check runs into where a workload did not do, or print, what it always does."""
+LONGEST_LINE: Final = 200
 
 
 class Recorder(Protocol):
@@ -54,7 +59,24 @@ def judge(experiment: Experiment, observations: Observations) -> Finding:
                 known = observation.timeline.run.evidence.get(source, "none: not recorded")
                 if not known.startswith("exact") and not _has_no_gil(observation, source):
                     return Finding(Outcome.NOT_MEASURED, f"{label}: no exact evidence of {source}: {known}")
-    return experiment.check(observations)
+    try:
+        return plain(experiment.check(observations))
+    except CannotTell as reason:
+        return Finding(Outcome.NOT_MEASURED, f"{reason}{_how_they_ended(observations)}")
+    except SURPRISES as error:
+        what = f"the check met what it does not expect: {type(error).__name__}: {error}"
+        return Finding(Outcome.NOT_MEASURED, f"{what}{_how_they_ended(observations)}")
+
+
+def _how_they_ended(observations: Observations) -> str:
+    """Which runs ended with an error, and the last line each of them wrote."""
+    words = ""
+    for label, repeats in observations.items():
+        failed = next((observation for observation in repeats if observation.exit_status), None)
+        if failed is not None:
+            last = (failed.output.strip().splitlines() or ["it wrote nothing"])[-1]
+            words += f"; {label} ended with exit status {failed.exit_status}: {last[:LONGEST_LINE]}"
+    return words
 
 
 def _has_no_gil(observation: Observation, source: str) -> bool:

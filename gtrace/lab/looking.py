@@ -6,6 +6,7 @@ from statistics import median
 from typing import TYPE_CHECKING
 
 from gtrace.analysis.summary import state_seconds
+from gtrace.lab.claims import CannotTell
 from gtrace.model import NS_PER_S
 
 if TYPE_CHECKING:
@@ -18,9 +19,15 @@ if TYPE_CHECKING:
 
 
 def lanes_named(timeline: Timeline, prefix: str) -> list[int]:
-    """The lanes of the threads whose names start with ``prefix``, in the order of their starts."""
+    """The lanes of the threads whose names start with ``prefix``, in the order of their starts.
+
+    Raises CannotTell where there is none.
+    """
     names = timeline.threads["name"].astype(str)
-    return [int(lane) for lane in timeline.threads.index[names.str.startswith(prefix)]]
+    lanes = [int(lane) for lane in timeline.threads.index[names.str.startswith(prefix)]]
+    if not lanes:
+        raise CannotTell(f"no thread called {prefix}… was seen")
+    return lanes
 
 
 def seconds_in(timeline: Timeline, lanes: Iterable[int], *states: State) -> float:
