@@ -9,7 +9,7 @@ import resource
 import signal
 import sys
 from contextlib import suppress
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from time import monotonic, monotonic_ns
 from typing import Final
 
@@ -61,6 +61,8 @@ class Outcome:
     exit_status: int
     signal: int | None
     ended_ns: int
+    interrupted: bool = False
+    """Ctrl-C came meanwhile: whatever the program made of it, the user wants an end."""
 
 
 def run_program(arguments: list[str], options: LaunchOptions) -> Outcome:
@@ -130,19 +132,22 @@ def _redirection(output: str | None) -> list[tuple[int, ...] | tuple[int, int, s
 def _wait(pid: int, watched: set[signal.Signals], interrupt_after_s: float | None) -> Outcome:
     patience = math.inf if interrupt_after_s is None else interrupt_after_s
     interrupt_at = monotonic() + patience
+    interrupted = False
     while True:
         try:
             info = _next_signal(watched, interrupt_at - monotonic())
         except KeyboardInterrupt:  # in a process of many threads another one took the signal
             os.kill(pid, signal.SIGINT)
+            interrupted = True
             continue
         if info is not None and info.si_signo != signal.SIGCHLD:
+            interrupted |= info.si_signo == signal.SIGINT
             if info.si_code != SENT_BY_KERNEL:
                 os.kill(pid, info.si_signo)
             continue
         done, status = os.waitpid(pid, os.WNOHANG)
         if done:
-            return _outcome(pid, status)
+            return replace(_outcome(pid, status), interrupted=interrupted)
         if monotonic() >= interrupt_at:
             os.kill(pid, signal.SIGINT)
             interrupt_at += patience
