@@ -25,7 +25,7 @@ def main():
     totals = []
     for first in range(0, args.threads, args.at_once):
         batch = [
-            threading.Thread(target=count, name=f"short-{i}", args=(range(i % 100), totals))
+            threading.Thread(target=count, name=f"short-{i}", args=(range(4_000 + i % 100), totals))
             for i in range(first, min(first + args.at_once, args.threads))
         ]
         for thread in batch:

@@ -9,6 +9,8 @@ import itertools
 import os
 import sys
 import threading
+from _thread import get_ident, get_native_id
+from json.encoder import JSONEncoder, encode_basestring_ascii
 from time import monotonic_ns
 
 from gtrace.recorder.inject import around
@@ -30,7 +32,14 @@ STDLIB_STARTERS: Final = (
     HERE,
 )
 """A thread started from these files was started by their caller, as far as a reader is concerned."""
+_encode: Final = JSONEncoder().encode
+_JSON: Final = ("false", "true")
 RAW_STARTERS: Final = ("start_new_thread", "start_new")
+
+
+def _quoted(text: object) -> str:
+    """As JSON; a thread's name is text unless the program meddles with it."""
+    return encode_basestring_ascii(text if isinstance(text, str) else str(text))
 
 
 def _call_site() -> str:
@@ -92,15 +101,7 @@ class Registry:
         main = threading.current_thread()
         key = self._new_key(main)
         self._journal.append("start", time=monotonic_ns(), key=key, parent=-1, target="", created="")
-        self._journal.append(
-            "begin",
-            time=monotonic_ns(),
-            key=key,
-            tid=threading.get_native_id(),
-            ident=threading.get_ident(),
-            name=main.name,
-            daemon=main.daemon,
-        )
+        self._record_begin(key, main.name, main.daemon)
 
     def move_to(self, journal: Journal | NoJournal) -> None:
         """After a fork: only the forking thread is left, and it writes to a file of its own."""
@@ -116,13 +117,12 @@ class Registry:
     def _before_start(self, thread: threading.Thread) -> None:
         if thread._started.is_set():  # type: ignore[attr-defined]
             return  # a second start() raises, and the thread keeps its key
-        self._journal.append(
-            "start",
-            time=monotonic_ns(),
-            key=self._new_key(thread),
-            parent=threading.get_native_id(),
-            target=_target(thread),
-            created=_call_site(),
+        self._record_start(self._new_key(thread), _target(thread))
+
+    def _record_start(self, key: int, target: str) -> None:
+        self._journal.append_json(
+            f'{{"event":"start","time":{monotonic_ns()},"key":{key},"parent":{get_native_id()}'
+            f',"target":{_quoted(target)},"created":{_quoted(_call_site())}}}'
         )
 
     def _begin(self, thread: threading.Thread) -> int:
@@ -131,19 +131,15 @@ class Registry:
         return key
 
     def _record_begin(self, key: int, name: str, daemon: bool) -> None:  # noqa: FBT001  a fact to record
-        self._journal.append(
-            "begin",
-            time=monotonic_ns(),
-            key=key,
-            tid=threading.get_native_id(),
-            ident=threading.get_ident(),
-            name=name,
-            daemon=daemon,
+        self._journal.append_json(
+            f'{{"event":"begin","time":{monotonic_ns()},"key":{key},"tid":{get_native_id()}'
+            f',"ident":{get_ident()},"name":{_quoted(name)},"daemon":{_JSON[bool(daemon)]}}}'
         )
 
     def _end(self, key: int) -> None:
         note = self._on_end()
-        self._journal.append("end", time=monotonic_ns(), key=key, note=note)
+        said = "" if note is None else f',"note":{_quoted(note)}'
+        self._journal.append_json(f'{{"event":"end","time":{monotonic_ns()},"key":{key}{said}}}')
 
     def _before_join(self, thread: threading.Thread, timeout: float | None = None) -> tuple[Any, ...]:
         return thread, timeout, monotonic_ns()
@@ -153,14 +149,11 @@ class Registry:
         if not thread._started.is_set():  # type: ignore[attr-defined]
             return
         alive = threading.Thread.is_alive(thread)
-        self._journal.append(
-            "join",
-            time=began,
-            end=monotonic_ns(),
-            tid=threading.get_native_id(),
-            key=self._keys.get(id(thread), 0),
-            timeout=None if timeout is None else float(timeout),
-            outcome="ended" if not alive else "interrupted" if timeout is None else "timed out",
+        outcome = "ended" if not alive else "interrupted" if timeout is None else "timed out"
+        limit = "null" if timeout is None else _encode(float(timeout))
+        self._journal.append_json(
+            f'{{"event":"join","time":{began},"end":{monotonic_ns()},"tid":{get_native_id()}'
+            f',"key":{self._keys.get(id(thread), 0)},"timeout":{limit},"outcome":"{outcome}"}}'
         )
 
     def _before_name(self, thread: threading.Thread, _name: object) -> threading.Thread:
@@ -195,14 +188,7 @@ class Registry:
     def _before_raw(self, function: object) -> int:
         self._last_key += 1
         key = self._last_key
-        self._journal.append(
-            "start",
-            time=monotonic_ns(),
-            key=key,
-            parent=threading.get_native_id(),
-            target=_describe(function),
-            created=_call_site(),
-        )
+        self._record_start(key, _describe(function))
         return key
 
     def _raw_lifetime(self, key: int, function: object, args: tuple[Any, ...]) -> Iterator[tuple[Any, ...]]:
