@@ -97,6 +97,7 @@ def describe_run(recording: Recording, clock: Clock, calls_known_from: int) -> R
         lost=_lost(recording),
         notes=tuple(_notes(recording, clock, calls_known_from)),
         pids=tuple(process.pid for process in recording.processes),
+        began_ns=clock.zero,
     )
 
 

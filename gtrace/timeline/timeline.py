@@ -48,6 +48,8 @@ class RunInfo:
     notes: tuple[str, ...] = ()
     """What the reader must know to read the page right, each a full sentence."""
     pids: tuple[int, ...] = ()
+    began_ns: int = 0
+    """CLOCK_MONOTONIC where the recording began: what the program timed itself minus this is a ``TimeNs``."""
 
 
 @dataclass(frozen=True)
