@@ -40,6 +40,11 @@ class Interpreter:
         """As tox would say it: ``3.13``, or ``3.13t`` without a GIL."""
         return f"{self.release[0]}.{self.release[1]}{'t' if self.free_threaded else ''}"
 
+    @property
+    def full_name(self) -> str:
+        """With the patch release: ``3.13.1``, or ``3.13.1t``."""
+        return "{}.{}.{}{}".format(*self.release, "t" if self.free_threaded else "")
+
 
 def ask(executable: str) -> Interpreter:
     """The facts of the interpreter ``executable``; raises LaunchError where it cannot run."""

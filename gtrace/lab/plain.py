@@ -1,4 +1,4 @@
-"""A finding of nothing but finite numbers and text: for other numbers neither JSON nor a chart has a place."""
+"""A finding of finite numbers and text only: for other numbers neither JSON nor a chart has a place."""
 
 from __future__ import annotations
 

@@ -8,11 +8,12 @@ from markupsafe import Markup, escape
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
+    from pathlib import Path
 
     from gtrace.lab.results import Results
 
 
-def render_lab(labs: Sequence[Results]) -> str:
+def render_lab(labs: Sequence[Results], folder: Path, expected: Sequence[str] = ()) -> str:
     """The page of ``labs``, as text."""
     rows = Markup("").join(
         Markup("<tr><td>{}</td><td>{}</td><td>{}</td></tr>").format(
