@@ -2,22 +2,17 @@
 
 from __future__ import annotations
 
-import base64
-import re
-import zlib
-from functools import cache
 from typing import TYPE_CHECKING, Any, Final
 
 from markupsafe import Markup
-from plotly.offline import get_plotlyjs
 
-from gtrace.analysis.summary import summarize
 from gtrace.analysis.verdict import judge
 from gtrace.model import EVIDENCE_MEANING, MEANING, State
 from gtrace.report import facts
 from gtrace.report.columns import pack
 from gtrace.report.escape import prose, safe_text, script_json
 from gtrace.report.palette import COLOURS, LABELS, PATTERNED, css_variables
+from gtrace.report.script import bundle, plotly
 from gtrace.report.template import asset, template
 
 if TYPE_CHECKING:
@@ -29,9 +24,6 @@ SCRIPTS: Final = (
     "tableoptions.js", "tableview.js", "main.js",
 )  # fmt: skip
 """The page's modules, each after those it imports."""
-
-_IMPORT: Final = re.compile(r"^import [^;]*;\n", re.MULTILINE)
-_EXPORT: Final = re.compile(r"^export ", re.MULTILINE)
 
 
 def render(timeline: Timeline) -> str:
@@ -59,7 +51,7 @@ def page_context(timeline: Timeline) -> dict[str, Any]:
             "numbers": [(safe_text(label), safe_text(value)) for label, value in verdict.numbers],
         },
         "banner": facts.INFERRED_BANNER if facts.only_inferred(timeline) else "",
-        "headline": facts.headline(timeline, summarize(timeline)),
+        "headline": facts.headline(timeline),
         "environment": facts.environment(run),
         "evidence": facts.evidence_rows(run),
         "evidence_meaning": [(kind.value, meaning) for kind, meaning in EVIDENCE_MEANING.items()],
@@ -70,8 +62,8 @@ def page_context(timeline: Timeline) -> dict[str, Any]:
         "style": asset("page.css"),
         "config": Markup(script_json({**_config(timeline), "columns": packed.header})),  # noqa: S704 - escaped there
         "blob": packed.blob,
-        "script": _script(),
-        "plotly": _plotly(),
+        "script": bundle(SCRIPTS),
+        "plotly": plotly(),
     }
 
 
@@ -111,16 +103,3 @@ def _threads(timeline: Timeline) -> list[dict[str, Any]]:
         }
         for row in timeline.threads.to_dict("records")
     ]
-
-
-@cache
-def _script() -> Markup:
-    """The modules as one script: inside a page opened from a file, modules cannot import each other."""
-    parts = [_EXPORT.sub("", _IMPORT.sub("", asset(name))) for name in SCRIPTS]
-    return Markup("\n".join(parts))  # noqa: S704 - files of this package
-
-
-@cache
-def _plotly() -> str:
-    """plotly.js deflated, as base64: a third of its size, and nothing to parse before the first paint."""
-    return base64.b64encode(zlib.compress(get_plotlyjs().encode("utf-8"), 9)).decode("ascii")
