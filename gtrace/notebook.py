@@ -48,7 +48,7 @@ def html_of(recording: Recording) -> str:
     server. A page of more than ``MOST_EMBEDDED`` characters is left out, with a word on how to get it.
     """
     timeline = recording.make("timeline")
-    numbers = headline(timeline, gtrace.summarize(timeline))
+    numbers = headline(timeline)
     words = [f"{number.label} {number.value}" for number in numbers if number.known]
     return (
         f"<div><p><strong>{_shown(judge(timeline).text)}</strong></p>"

@@ -10,7 +10,7 @@ import pytest
 from timelines import FIRST_TID, synthetic, timeline
 
 from gtrace.model import Evidence, Gil, State
-from gtrace.report.columns import EVIDENCE_CODES, GIL_CODES, Columns, blocker_lanes, pack
+from gtrace.report.columns import EVIDENCE_CODES, GIL_CODES, Columns, pack
 from gtrace.timeline.invariants import check
 
 STATES = [state.value for state in State]
@@ -93,29 +93,6 @@ def test_a_million_intervals_take_less_than_six_bytes_each():
 def test_packing_twice_gives_the_same():
     known = synthetic(5_000, 4)
     assert pack(known) == pack(known)
-
-
-def test_a_native_id_used_twice_names_the_thread_alive_at_the_time():
-    known = timeline("""
-    main  0-100   running
-    old   0-20    running gil=away
-    w     0-10    gil_wait <- old
-    w     10-60   sleep
-    w     60-80   gil_wait <- old
-    new   50-100  native
-    """)
-    threads = known.threads.copy()
-    threads.loc[threads["name"] == "new", "tid"] = threads.loc[threads["name"] == "old", "tid"].item()
-    reused = replace(known, threads=threads)
-    names = threads["name"].tolist()
-    waits = known.intervals["state"] == "gil_wait"
-    assert [names[lane] for lane in blocker_lanes(reused)[waits]] == ["old", "new"]
-
-
-def test_a_blocker_that_is_no_known_thread_is_not_known():
-    known = timeline("main 0-10 running")
-    strange = replace(known, intervals=known.intervals.assign(blocker_tid=99))
-    assert blocker_lanes(strange).tolist() == [-1]
 
 
 def test_missing_texts_are_empty_and_hostile_ones_become_showable():

@@ -5,7 +5,6 @@ from dataclasses import replace
 import pytest
 from timelines import EXACT_RUN, INFERRED_RUN, synthetic, timeline
 
-from gtrace.analysis.summary import summarize
 from gtrace.report import facts
 
 TWO_HOLDERS = """
@@ -51,7 +50,7 @@ def test_a_page_is_named_after_what_ran(command, title):
 
 
 def numbers(known):
-    return {number.key: number for number in facts.headline(known, summarize(known))}
+    return {number.key: number for number in facts.headline(known)}
 
 
 def test_the_longest_hold_and_wait_name_their_thread():

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any, Final
 import numpy as np
 import pandas as pd
 
-from gtrace.export.turns import lanes_of_blockers
+from gtrace.timeline.blockers import blocker_lanes
 
 if TYPE_CHECKING:
     import numpy.typing as npt
@@ -41,7 +41,7 @@ class Kinds:
 def kinds_of_intervals(timeline: Timeline) -> Kinds:
     """The kinds of all intervals, in the order in which they first occur."""
     intervals = timeline.intervals
-    blockers = lanes_of_blockers(timeline, intervals)
+    blockers = blocker_lanes(timeline.threads, intervals)
     key = blockers + 1
     for name in COLUMNS:
         codes, texts = pd.factorize(intervals[name], use_na_sentinel=False)

@@ -9,6 +9,7 @@ import numpy as np
 import pandas as pd
 
 from gtrace.model import RUN_STATES, Gil, State
+from gtrace.timeline.blockers import blocker_lanes
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
@@ -83,7 +84,7 @@ def wakeups(timeline: Timeline) -> list[Arrow]:
     intervals, threads = timeline.intervals, timeline.threads
     waits = (intervals["state"] == State.LOCK_WAIT.value) & (intervals["blocker_tid"] >= 0)
     chosen = intervals[waits.to_numpy()]
-    wakers = lanes_of_blockers(timeline, chosen)
+    wakers = blocker_lanes(threads, chosen)
     starts, ends = threads["start_ns"].tolist(), threads["end_ns"].tolist()
     arrows = []
     woken = zip(chosen["lane"].tolist(), chosen["end_ns"].tolist(), strict=True)
@@ -93,33 +94,6 @@ def wakeups(timeline: Timeline) -> list[Arrow]:
         if waker >= 0 and waker != lane and before >= starts[waker] and end < ends[lane]:
             arrows.append(Arrow(waker, before, lane, end))
     return arrows
-
-
-def lanes_of_blockers(timeline: Timeline, rows: pd.DataFrame) -> Ints:
-    """The lane of each row's blocker, -1 for none; of threads with the same native id the last begun."""
-    found = np.full(len(rows), -1, dtype=np.int64)
-    named = np.flatnonzero((rows["blocker_tid"] >= 0).to_numpy())
-    threads = timeline.threads
-    known = pd.DataFrame(
-        {
-            "pid": threads["pid"].to_numpy("int64"),
-            "tid": threads["tid"].to_numpy("int64"),
-            "time": threads["start_ns"].to_numpy("int64"),
-            "lane": np.arange(len(threads)),
-        }
-    ).sort_values("time", kind="stable")
-    asked = pd.DataFrame(
-        {
-            "pid": rows["pid"].to_numpy("int64")[named],
-            "tid": rows["blocker_tid"].to_numpy("int64")[named],
-            "time": rows["end_ns"].to_numpy("int64")[named],
-            "row": named,
-        }
-    ).sort_values("time", kind="stable")
-    if len(asked) and len(known):
-        merged = pd.merge_asof(asked, known, on="time", by=["pid", "tid"])
-        found[merged["row"].to_numpy("int64")] = merged["lane"].fillna(-1).to_numpy("int64")
-    return found
 
 
 def count_at_once(intervals: pd.DataFrame, states: Iterable[State]) -> tuple[Ints, Ints]:

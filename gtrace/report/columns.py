@@ -17,6 +17,7 @@ import numpy as np
 import pandas as pd
 
 from gtrace.report.escape import safe_text
+from gtrace.timeline.blockers import blocker_lanes
 
 if TYPE_CHECKING:
     import numpy.typing as npt
@@ -83,7 +84,7 @@ def _facts_of(timeline: Timeline) -> tuple[dict[str, list[str]], dict[str, Ints]
         "kindFunction": function,
         "kindCaller": caller,
         "kindReason": reason,
-        "kindBlocker": blocker_lanes(timeline) + 1,
+        "kindBlocker": blocker_lanes(timeline.threads, intervals) + 1,
         "kindLock": lock,
     }
     return {"functions": functions, "reasons": reasons, "locks": locks}, facts
@@ -121,36 +122,6 @@ def _used_locks(column: pd.Series[int]) -> tuple[list[str], Ints]:
     index, used = pd.factorize(np.concatenate(([0], addresses)))
     names = ["" if address == 0 else hex(address % (1 << 64)) for address in used.tolist()]
     return names, index[1:].astype("int64")
-
-
-def blocker_lanes(timeline: Timeline) -> Ints:
-    """Per interval the lane of the thread that kept or released this one, -1 where not known.
-
-    A native id can name several threads in a row: the last one started before the interval's end is meant.
-    """
-    tids = timeline.intervals["blocker_tid"].to_numpy("int64")
-    lanes = np.full(len(tids), -1, dtype="int64")
-    named = np.flatnonzero(tids >= 0)
-    if not len(named):
-        return lanes
-    asked = pd.DataFrame(
-        {
-            "tid": tids[named],
-            "time": timeline.intervals["end_ns"].to_numpy("int64")[named],
-            "row": named,
-        }
-    ).sort_values("time", kind="stable")
-    threads = timeline.threads
-    known = pd.DataFrame(
-        {
-            "tid": threads["tid"].to_numpy("int64"),
-            "time": threads["start_ns"].to_numpy("int64"),
-            "lane": np.arange(len(threads)),
-        }
-    ).sort_values("time", kind="stable")
-    found = pd.merge_asof(asked, known, on="time", by="tid")
-    lanes[found["row"].to_numpy("int64")] = found["lane"].fillna(-1).to_numpy("int64")
-    return lanes
 
 
 def kinds_of(lane: Ints, facts: tuple[Ints, ...]) -> tuple[Ints, Ints]:

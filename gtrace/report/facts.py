@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Any, Final
 
 import numpy as np
 
+from gtrace.analysis.summary import gil_numbers, parallelism
 from gtrace.model import NS_PER_S, Evidence, Gil, Source, State
 from gtrace.report.escape import safe_text
 
@@ -132,16 +133,16 @@ def only_inferred(timeline: Timeline) -> bool:
     return kinds == {Evidence.INFERRED.value} and not timeline.run.free_threaded
 
 
-def headline(timeline: Timeline, summary: dict[str, Any]) -> list[Number]:
+def headline(timeline: Timeline) -> list[Number]:
     """The numbers to read first; those about the GIL only where there is one."""
     run = timeline.run
     numbers = [
         Number("wall", LABELS["wall"], seconds(run.duration / NS_PER_S), _threads_note(timeline)),
-        _number("cores", summary.get("parallelism"), lambda n: (f"{n:.2f}", _cores_note(timeline))),
+        _number("cores", parallelism(timeline), lambda n: (f"{n:.2f}", _cores_note(timeline))),
     ]
     if run.free_threaded:
         return numbers
-    return [*numbers, *_gil_numbers(timeline, summary.get("gil") or {})]
+    return [*numbers, *_gil_numbers(timeline, gil_numbers(timeline))]
 
 
 def _cores_note(timeline: Timeline) -> str:

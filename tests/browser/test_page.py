@@ -3,10 +3,10 @@
 from __future__ import annotations
 
 import importlib.util
-import os
 import re
 import sys
 from dataclasses import replace
+from importlib import resources
 from pathlib import Path
 
 import pytest
@@ -462,12 +462,13 @@ def test_a_hundred_thousand_intervals_open_and_zoom(open_page):
 
 
 def axe_core():
-    """The source of axe-core where `npm install axe-core` put it, at the path in GTRACE_AXE_CORE."""
-    path = Path(os.environ.get("GTRACE_AXE_CORE", "node_modules/axe-core/axe.min.js"))
-    return path.read_text("utf-8") if path.is_file() else None
+    """The source of axe-core, as the package axe-playwright-python ships it."""
+    return (resources.files("axe_playwright_python") / "axe.min.js").read_text("utf-8")
 
 
-@pytest.mark.skipif(axe_core() is None, reason="axe-core is not installed (npm install axe-core)")
+@pytest.mark.skipif(
+    importlib.util.find_spec("axe_playwright_python") is None, reason="axe-playwright-python is not installed"
+)
 @pytest.mark.parametrize(("width", "theme"), [(380, "dark"), (1280, "light")])
 def test_axe_finds_nothing(open_page, width, theme):
     opened = open_page(KINDS["inferred"], width=width, theme=theme, ready=CHARTS)
