@@ -32,13 +32,12 @@ MODULES = (
 )  # fmt: skip
 
 NO_SIZE = (0,)
-HASHED = (64, 2_047, 2_048, 1_000_000)
-SUMMED = (64, 5_120, 5_121, 1_000_000)
-PACKED = (100, 20_000)
+HASHED = (64, 2_047, 2_048, 2_049, 500_000)
+SUMMED = (64, 5_120, 5_121, 500_000)
 BUFFERED = (100, 8_192, 8_193, 131_072, 131_073, 1_000_000)
 ITEMS = (10, 20_000)
 LETTERS = (10, 50_000)
-COMPUTED = (10, 500, 501, 50_000)
+COMPUTED = (10, 500, 501, 502, 50_000)
 FLOATS = "a = numpy.random.default_rng(0).random(n)"
 RECORDS = "x = [{'name': str(i), 'value': i / 7} for i in range(n)]"
 TEXT = "x = ' '.join(str(i) for i in range(n))[:n]"
@@ -95,12 +94,13 @@ HASHES = (
     Call("binascii.hexlify", "binascii.hexlify(x)", SUMMED, "bytes", "x = bytes(n)"),
     Call("base64.b64encode", "base64.b64encode(x)", SUMMED, "bytes", "x = bytes(n)"),
 )
+PACKERS = {"zlib": 100_000, "gzip": 100_000, "bz2": 20_000, "lzma": 20_000, "compression.zstd": 100_000}
 COMPRESSION = tuple(
     call
-    for module in ("zlib", "gzip", "bz2", "lzma", "compression.zstd")
+    for module, size in PACKERS.items()
     for call in (
-        Call(f"{module}.compress", f"{module}.compress(x)", PACKED, "bytes", NOISE),
-        Call(f"{module}.decompress", f"{module}.decompress(y)", PACKED, "bytes",
+        Call(f"{module}.compress", f"{module}.compress(x)", (100, size), "bytes", NOISE),
+        Call(f"{module}.decompress", f"{module}.decompress(y)", (100, size), "bytes",
              f"{NOISE}; y = {module}.compress(x)"),
     )
 )  # fmt: skip
@@ -232,7 +232,7 @@ WAITS = (
          "x = ctypes.create_string_buffer(n)"),
 )  # fmt: skip
 NUMPY = (
-    Call("numpy a @ b", "a @ a", (2, 64, 150), "rows", "a = numpy.ones((n, n))"),
+    Call("numpy a @ b", "a @ a", (2, 22, 23, 150), "rows", "a = numpy.ones((n, n))"),
     Call("numpy a + b", "a + a", COMPUTED, "items", FLOATS),
     Call("numpy a + b, int8", "a + a", COMPUTED, "items", "a = numpy.ones(n, 'int8')"),
     Call("numpy a + b, objects", "a + a", ITEMS, "items", "a = numpy.array([1] * n, object)"),
@@ -253,8 +253,8 @@ NUMPY = (
     Call("numpy.bincount", "numpy.bincount(a)", COMPUTED, "items", "a = numpy.arange(n)"),
     Call("numpy.array of a list", "numpy.array(x)", COMPUTED, "items", "x = [i / 7 for i in range(n)]"),
     Call("numpy tolist", "a.tolist()", COMPUTED, "items", FLOATS),
-    Call("numpy.fft.fft", "numpy.fft.fft(a)", (16, 256, 65_536), "items", FLOATS),
-    Call("numpy.linalg.solve", "numpy.linalg.solve(a, a)", (2, 16, 100), "rows", "a = numpy.eye(n)"),
+    Call("numpy.fft.fft", "numpy.fft.fft(a)", (10, 500, 501, 50_000), "items", FLOATS),
+    Call("numpy.linalg.solve", "numpy.linalg.solve(a, a)", (2, 22, 23, 100), "rows", "a = numpy.eye(n)"),
     Call("numpy Generator.random", "r.random(n)", (1, 200_000), "items", "r = numpy.random.default_rng(0)"),
 )
 CALLS = (*NUMBERS, *HASHES, *COMPRESSION, *FORMATS, *TEXTS, *CONTAINERS, *CODE, *FILES, *WAITS, *NUMPY)
