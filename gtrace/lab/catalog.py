@@ -16,6 +16,7 @@ if TYPE_CHECKING:
 
 EXPERIMENTS: Final[tuple[Experiment, ...]] = (
     cpu_bound.EXPERIMENT,
+    cpu_bound.PRICE,
 )  # fmt: skip
 
 
