@@ -7,19 +7,20 @@ from dataclasses import replace
 import numpy as np
 import pandas as pd
 import pytest
-from timelines import FIRST_TID, synthetic, timeline
+from timelines import FIRST_TID, synthetic, timeline, with_wakeups
 
 from gtrace.model import Evidence, Gil, State
 from gtrace.report.columns import EVIDENCE_CODES, GIL_CODES, Columns, pack
 from gtrace.timeline.invariants import check
+from gtrace.timeline.wakeups import CAUSES
 
 STATES = [state.value for state in State]
 GILS = [None, *(gil.value for gil in Gil)]
 EVIDENCES = [kind.value for kind in Evidence]
 
 
-def unpack(packed: Columns) -> list[tuple[object, ...]]:
-    """A slow twin of the page's decoder: every interval as a tuple."""
+def columns_of(packed: Columns) -> dict[str, list[int]]:
+    """A slow twin of the page's decoder: the columns as they were."""
     header, blob = packed.header, base64.b64decode(packed.blob)
     columns, offset = {}, 0
     for column in header["columns"]:
@@ -27,18 +28,25 @@ def unpack(packed: Columns) -> list[tuple[object, ...]]:
         offset += column["bytes"]
         grouped = np.frombuffer(planes, "u1").reshape(4, column["count"])
         columns[column["name"]] = np.ascontiguousarray(grouped.T).view("<u4").ravel().tolist()
+        for place, value in column["long"]:
+            columns[column["name"]][place] = value
     assert offset == len(blob)
+    return columns
+
+
+def unpack(packed: Columns) -> list[tuple[object, ...]]:
+    """Every interval as a tuple."""
+    header, columns = packed.header, columns_of(packed)
     return [
         interval for lane in range(len(header["laneCounts"])) for interval in _lane(header, columns, lane)
     ]
 
 
 def _lane(header, columns, lane):
-    long = dict(map(tuple, header["longDurations"]))
     time = header["laneStarts"][lane]
     first, kind_base = sum(header["laneCounts"][:lane]), sum(header["kindCounts"][:lane])
     for i in range(first, first + header["laneCounts"][lane]):
-        start, time = time, time + long.get(i, columns["duration"][i])
+        start, time = time, time + columns["duration"][i]
         kind = kind_base + columns["kind"][i]
         facts = columns["kindFacts"][kind]
         yield (
@@ -106,3 +114,20 @@ def test_the_timelines_of_the_tests_hold_the_invariants():
     for known in (synthetic(10_000, 3), synthetic(3_000, 50, seed=4), timeline(HAND_MADE)):
         check(known)
         assert isinstance(known.intervals["state"].dtype, pd.CategoricalDtype)
+
+
+def test_every_wake_up_comes_back_as_it_was():
+    known = with_wakeups(synthetic(3_000, 7, seed=1), 0.5)
+    late = known.wakeups.assign(latency_ns=known.wakeups["latency_ns"] + (5 << 32))
+    columns = columns_of(pack(replace(known, wakeups=late)))
+    ended = np.cumsum(columns["wakeupStep"])
+    intervals = known.intervals.iloc[ended]
+    found = zip(
+        intervals["lane"].tolist(),
+        (intervals["end_ns"].to_numpy() - np.array(columns["wakeupBefore"])).tolist(),
+        columns["wakeupLatency"],
+        [CAUSES.categories[cause] for cause in columns["wakeupCause"]],
+        strict=True,
+    )
+    assert sorted(found) == sorted(late.itertuples(index=False, name=None))
+    assert len(late) > 100

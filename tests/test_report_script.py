@@ -10,7 +10,7 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-from timelines import synthetic, timeline
+from timelines import synthetic, timeline, with_wakeups
 
 from gtrace.model import WAIT_STATES, State
 from gtrace.report.columns import pack
@@ -201,3 +201,21 @@ def test_the_interval_at_an_instant_is_found(modules):
         for lane, rows in lanes:
             place = int(np.searchsorted(rows["start_ns"].to_numpy(), start, side="right")) - 1
             assert answer["first"][lane] == offset[lane] + max(place, 0)
+
+
+def test_latencies_of_a_range_are_those_numpy_finds(modules):
+    known = with_wakeups(KNOWN[0], 0.6, seed=8)
+    ranges = ranges_of(known)
+    for (start, end), answer in zip(ranges, ask(modules, known, ranges), strict=True):
+        inside = known.wakeups[known.wakeups["time_ns"].between(start, end)]
+        expected = []
+        for code, (_, rows) in enumerate(inside.groupby("cause", observed=False)):
+            if len(rows):
+                p50, p99 = np.percentile(rows["latency_ns"], (50, 99))
+                expected.append((code, len(rows), p50, p99, rows["latency_ns"].max()))
+        keys = ("cause", "count", "p50", "p99", "max")
+        found = [[one[key] for key in keys] for one in answer["latencies"]]
+        assert np.allclose(found, expected)
+        for one in answer["latencies"]:
+            longest = inside[inside["latency_ns"] == one["max"]]
+            assert (one["lane"], one["at"]) in set(zip(longest["lane"], longest["time_ns"], strict=True))

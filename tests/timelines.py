@@ -29,6 +29,7 @@ from gtrace.timeline.timeline import (
     RunInfo,
     Timeline,
 )
+from gtrace.timeline.wakeups import CAUSES
 
 PID: Final = 4242
 FIRST_TID: Final = 5000
@@ -233,3 +234,23 @@ def _synthetic_timeline(parts: dict[str, np.ndarray], threads: int, duration: in
     spans = intervals.groupby("lane").agg(start_ns=("start_ns", "min"), end_ns=("end_ns", "max"))
     run = replace(EXACT_RUN, duration=TimeNs(duration))
     return Timeline(run, _threads(names, spans, duration), intervals)
+
+
+def with_wakeups(known: Timeline, share: float, seed: int = 0) -> Timeline:
+    """The timeline with wake-ups: a share of its waits for the GIL and for locks ended by one.
+
+    As in a recording, those for the GIL come at the end of the wait, those for locks shortly before.
+    """
+    random = np.random.default_rng(seed)
+    waits = known.intervals[known.intervals["state"].isin(["gil_wait", "lock_wait"]).to_numpy()]
+    waits = waits[random.random(len(waits)) < share]
+    is_lock = (waits["state"] == "lock_wait").to_numpy()
+    length = (waits["end_ns"] - waits["start_ns"]).to_numpy()
+    before = np.where(is_lock, length // 3, 0)
+    table = pd.DataFrame({
+        "lane": waits["lane"].to_numpy("int64"),
+        "time_ns": waits["end_ns"].to_numpy("int64") - before,
+        "latency_ns": np.minimum(random.lognormal(9.0, 1.5, len(waits)).astype("int64"), length - before),
+        "cause": pd.Categorical.from_codes(is_lock.astype("int8"), dtype=CAUSES),
+    })  # fmt: skip
+    return replace(known, wakeups=table.sort_values("time_ns", kind="stable", ignore_index=True))

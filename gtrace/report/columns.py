@@ -2,7 +2,9 @@
 
 A lane's intervals leave no gap, so durations are enough to know every start. All else that an
 interval says repeats, so each distinct combination is one *kind* and an interval names its kind.
-A column is an array of uint32, its bytes regrouped by significance (all lowest bytes first), deflated.
+A wake-up names the interval it ended and how long before that interval's end it came, which is mostly 0.
+A column is an array of uint32, its bytes regrouped by significance (all lowest bytes first), deflated;
+what needs more bits stands beside it, by place.
 """
 
 from __future__ import annotations
@@ -29,6 +31,7 @@ if TYPE_CHECKING:
 UINT32_LIMIT: Final = 1 << 32
 GIL_CODES: Final = 4
 EVIDENCE_CODES: Final = 3
+WAKEUP_COLUMNS: Final = ("wakeupStep", "wakeupBefore", "wakeupLatency", "wakeupCause")
 COMPRESSION: Final = 5
 """Levels above it took several times as long for 2 % on a million intervals."""
 
@@ -52,25 +55,49 @@ def pack(timeline: Timeline) -> Columns:
     lanes = len(timeline.threads)
     kind_base = np.searchsorted(lane[first], np.arange(lanes))
     columns = {
-        "duration": duration % UINT32_LIMIT,
+        "duration": duration,
         "kind": kind - kind_base[lane],
         "core": intervals["core"].to_numpy("int64") + 1,
         **{name: fact[first] for name, fact in facts.items()},
+        **wakeup_columns(timeline),
     }
     packed, sizes = _compress(columns)
-    long = np.flatnonzero(duration >= UINT32_LIMIT)
     header = {
         "columns": [
-            {"name": n, "count": len(v), "bytes": size}
+            {"name": n, "count": len(v), "bytes": size, "long": _beyond(v)}
             for (n, v), size in zip(columns.items(), sizes, strict=True)
         ],
         **texts,
         "laneCounts": np.bincount(lane, minlength=lanes).tolist(),
         "laneStarts": timeline.threads["start_ns"].tolist(),
         "kindCounts": np.bincount(lane[first], minlength=lanes).tolist(),
-        "longDurations": [[int(i), int(duration[i])] for i in long],
     }
     return Columns(header, packed)
+
+
+def _beyond(values: Ints) -> list[list[int]]:
+    """The place and the value of each that does not fit a uint32."""
+    return [[int(i), int(values[i])] for i in np.flatnonzero(values >= UINT32_LIMIT)]
+
+
+def wakeup_columns(timeline: Timeline) -> dict[str, Ints]:
+    """The wake-ups in the order of the intervals they ended; the first column counts from row to row."""
+    intervals, wakeups = timeline.intervals, timeline.wakeups
+    if wakeups.empty or intervals.empty:
+        return {name: np.zeros(0, dtype=np.int64) for name in WAKEUP_COLUMNS}
+    time, lane = (wakeups[name].to_numpy("int64") for name in ("time_ns", "lane"))
+    scale = max(int(intervals["end_ns"].max()), int(time.max())) + 1
+    key = intervals["lane"].to_numpy("int64") * scale + intervals["start_ns"].to_numpy("int64")
+    ended = np.maximum(np.searchsorted(key, lane * scale + time, side="left") - 1, 0)
+    order = np.lexsort((time, ended))
+    ended, time = ended[order], time[order]
+    values = (
+        np.diff(ended, prepend=0),
+        np.maximum(intervals["end_ns"].to_numpy("int64")[ended] - time, 0),
+        wakeups["latency_ns"].to_numpy("int64")[order],
+        wakeups["cause"].cat.codes.to_numpy("int64")[order],
+    )
+    return dict(zip(WAKEUP_COLUMNS, values, strict=True))
 
 
 def _facts_of(timeline: Timeline) -> tuple[dict[str, list[str]], dict[str, Ints]]:
@@ -149,5 +176,5 @@ def _compress(columns: dict[str, Ints]) -> tuple[str, list[int]]:
 
 
 def _deflate(values: Ints) -> bytes:
-    planes = values.astype("<u4").view("u1").reshape(-1, 4).T
+    planes = (values % UINT32_LIMIT).astype("<u4").view("u1").reshape(-1, 4).T
     return zlib.compress(np.ascontiguousarray(planes).tobytes(), COMPRESSION)

@@ -7,12 +7,13 @@ import { blameWithin } from './blame.js';
 import { connectGestures, toggleHelp } from './gestures.js';
 import { heldIntervals, holdsWithin } from './gil.js';
 import { decodeStore, fromBase64, inflate, intervalAt } from './store.js';
-import { blameRows, holdRows, lockRows, longestOf, threadRows, waitRows } from './tables.js';
+import { blameRows, holdRows, lockRows, longestOf, threadRows, waitRows, wakeupRows } from './tables.js';
 import { folding } from './lanes.js';
 import { tableOptions } from './tableoptions.js';
 import { createTable, make, setRows } from './tableview.js';
 import { arrange, createTimeline, pin, redraw, select, show, showAll, showChosen, undo, useHeld, useTheme, zoom } from './timeline.js';
 import { formatHash, parseHash } from './view.js';
+import { latenciesWithin } from './wakeups.js';
 
 const LONGEST_HOLDS = 50;
 const byId = (id) => document.getElementById(id);
@@ -129,6 +130,8 @@ function recount(page) {
   page.longestWait = longestOf(store, kinds, GIL_WAIT);
   setRows(page.tables.locks, lockRows(store, kinds, names));
   byId('table-locks').hidden = store.locks.length < 2;
+  setRows(page.tables.wakeups, wakeupRows(latenciesWithin(store.wakeups, range, config.causes.length), { causes: config.causes, names }));
+  byId('table-wakeups').hidden = store.wakeups.time.length === 0;
   recountGil(page);
   writeLegend(page);
   writeNumbers(page, range);

@@ -14,16 +14,22 @@ from gtrace.report.escape import prose, safe_text, script_json
 from gtrace.report.palette import COLOURS, LABELS, PATTERNED, css_variables
 from gtrace.report.script import bundle, plotly
 from gtrace.report.template import asset, template
+from gtrace.timeline.wakeups import CAUSES
 
 if TYPE_CHECKING:
     from gtrace.timeline.timeline import Timeline
 
 SCRIPTS: Final = (
-    "format.js", "store.js", "aggregate.js", "gil.js", "groups.js", "blame.js", "view.js", "tables.js",
-    "charts.js", "draw.js", "strips.js", "tooltip.js", "lanes.js", "timeline.js", "gestures.js",
-    "tableoptions.js", "tableview.js", "main.js",
+    "format.js", "store.js", "aggregate.js", "gil.js", "groups.js", "blame.js", "wakeups.js", "view.js",
+    "tables.js", "charts.js", "draw.js", "strips.js", "tooltip.js", "lanes.js", "timeline.js",
+    "gestures.js", "tableoptions.js", "tableview.js", "main.js",
 )  # fmt: skip
 """The page's modules, each after those it imports."""
+WAKEUP_CAUSES: Final = {
+    "gil": "the GIL: from free to held",
+    "lock": "a lock: from given to going on",
+}
+"""What threads waited for, by the causes of a timeline's wake-ups, worded for a reader."""
 
 
 def render(timeline: Timeline) -> str:
@@ -82,6 +88,7 @@ def _config(timeline: Timeline) -> dict[str, Any]:
             for s in State
         ],
         "evidence": [{"id": kind.value, "meaning": meaning} for kind, meaning in EVIDENCE_MEANING.items()],
+        "causes": [WAKEUP_CAUSES[cause] for cause in CAUSES.categories],
         "threads": _threads(timeline),
     }  # fmt: skip
 

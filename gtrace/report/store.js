@@ -23,6 +23,13 @@
  * @property {string[]} functions
  * @property {string[]} reasons
  * @property {string[]} locks addresses, the first empty
+ * @property {Wakeups} wakeups
+ *
+ * @typedef {object} Wakeups one entry each, lane after lane
+ * @property {Uint32Array} lane
+ * @property {Float64Array} time ns, when the thread had what it waited for
+ * @property {Uint32Array | Float64Array} latency ns it took after that was there for it
+ * @property {Uint32Array} cause index into the config's causes
  */
 
 const EVIDENCE_KINDS = 3;
@@ -57,6 +64,14 @@ export function joinPlanes(bytes, count) {
   return values;
 }
 
+/** Numbers, with those put in place that need more than 32 bits. */
+function withLong(values, long) {
+  if (!long.length) return values;
+  const wide = Float64Array.from(values);
+  for (const [i, value] of long) wide[i] = value;
+  return wide;
+}
+
 /** @param {object} header @param {string} blob base64 @returns {Promise<Record<string, Uint32Array>>} */
 async function decodeColumns(header, blob) {
   const bytes = fromBase64(blob);
@@ -67,7 +82,7 @@ async function decodeColumns(header, blob) {
     return part;
   });
   const planes = await Promise.all(parts.map((part) => inflate(part.data)));
-  return Object.fromEntries(parts.map((part, i) => [part.name, joinPlanes(planes[i], part.count)]));
+  return Object.fromEntries(parts.map((part, i) => [part.name, withLong(joinPlanes(planes[i], part.count), part.long)]));
 }
 
 /**
@@ -87,14 +102,13 @@ export function buildStore(header, columns) {
   const from = new Float64Array(lanes + 1);
   const bounds = new Float64Array(count + lanes);
   const kind = columns.kind;
-  const long = new Map(header.longDurations);
   let kindBase = 0;
   for (let lane = 0, i = 0; lane < lanes; lane += 1) {
     from[lane] = i;
     let time = header.laneStarts[lane];
     bounds[i + lane] = time;
     for (const end = i + header.laneCounts[lane]; i < end; i += 1) {
-      time += long.size && long.has(i) ? long.get(i) : columns.duration[i];
+      time += columns.duration[i];
       bounds[i + lane + 1] = time;
       kind[i] += kindBase;
     }
@@ -103,8 +117,21 @@ export function buildStore(header, columns) {
   from[lanes] = count;
   return {
     lanes, count, from, bounds, kind, core: columns.core, kinds: unpackKinds(header, columns),
-    functions: header.functions, reasons: header.reasons, locks: header.locks,
+    functions: header.functions, reasons: header.reasons, locks: header.locks, wakeups: unpackWakeups(columns, from, bounds),
   };
+}
+
+/** @param {Record<string, Uint32Array>} columns @param {Float64Array} from @param {Float64Array} bounds @returns {Wakeups} */
+function unpackWakeups(columns, from, bounds) {
+  const count = columns.wakeupStep.length;
+  const wakeups = { lane: new Uint32Array(count), time: new Float64Array(count), latency: columns.wakeupLatency, cause: columns.wakeupCause };
+  for (let n = 0, i = 0, lane = 0; n < count; n += 1) {
+    i += columns.wakeupStep[n];
+    while (i >= from[lane + 1]) lane += 1;
+    wakeups.lane[n] = lane;
+    wakeups.time[n] = bounds[i + lane + 1] - columns.wakeupBefore[n];
+  }
+  return wakeups;
 }
 
 /** @param {object} header @param {Record<string, Uint32Array>} columns @returns {Kinds} */

@@ -14,7 +14,7 @@ export function tableOptions(config, seen) {
   const labels = Object.fromEntries(config.states.map((state) => [state.id, state.label]));
   const step = Math.max(1, config.duration / 1e4);
   const every = config.switchInterval ? ` (${formatDuration(config.switchInterval)})` : '';
-  return { threads: threadOptions(seen, step), waits: waitOptions(labels), locks: LOCKS, blame: BLAME, holds: holdOptions(every, step) };
+  return { threads: threadOptions(seen, step), waits: waitOptions(labels), locks: LOCKS, blame: BLAME, holds: holdOptions(every, step), wakeups: wakeupOptions(step) };
 }
 
 const THREAD = { key: 'thread', label: 'Thread', type: 'text' };
@@ -110,6 +110,27 @@ function holdOptions(every, step) {
       { key: 'at', label: 'From', type: 'instant', step },
       { key: 'total', label: 'Held', type: 'duration' },
       { key: 'note', label: 'Note', type: 'text' },
+    ],
+  };
+}
+
+function wakeupOptions(step) {
+  return {
+    title: 'Wake-up latency',
+    sort: 'p99',
+    empty: 'No wake-up is known in this range.',
+    how: [
+      'Once what a thread waited for was there for it, how long until the thread had it and went on.',
+      'Microseconds are normal; milliseconds mean that no core was free for it, or that others were quicker to take the GIL.',
+    ],
+    columns: [
+      { key: 'cause', label: 'Waited for', type: 'text' },
+      { key: 'count', label: 'Wake-ups', type: 'count' },
+      { key: 'p50', label: 'Median', type: 'duration', title: 'half of the wake-ups took no longer' },
+      { key: 'p99', label: '99 %', type: 'duration', title: '99 of 100 wake-ups took no longer' },
+      { key: 'max', label: 'Longest', type: 'duration' },
+      { key: 'thread', label: 'Longest of', type: 'text' },
+      { key: 'at', label: 'At', type: 'instant', step },
     ],
   };
 }

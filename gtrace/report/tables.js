@@ -124,6 +124,11 @@ export function blameRows(blame, functions) {
   }));
 }
 
+/** @param {import('./wakeups.js').Latency[]} found @param {{causes: string[], names: string[]}} words @returns {Row[]} */
+export function wakeupRows(found, words) {
+  return found.map(({ cause, ...latency }) => ({ ...latency, cause: words.causes[cause], thread: words.names[latency.lane] }));
+}
+
 /**
  * @param {import('./gil.js').Holds} holds
  * @param {import('./store.js').Store} store

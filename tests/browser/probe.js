@@ -6,6 +6,7 @@ import { heldIntervals, holdsWithin } from './gil.js';
 import { poolCells } from './groups.js';
 import { decodeStore, intervalAt } from './store.js';
 import { waitRows } from './tables.js';
+import { latenciesWithin } from './wakeups.js';
 
 const chunks = [];
 for await (const chunk of process.stdin) chunks.push(chunk);
@@ -35,7 +36,7 @@ const answers = asked.ranges.map(([from, to]) => {
     totals: Array.from({ length: store.lanes }, (_, lane) => Array.from(laneTotals(store, sums, lane, from, to))),
     cells: columns, waits, holds, longest, lengths: Array.from(lengths), blame: blameWithin(store, held, { from, to }, names),
     grouped: blameGroups(store, held, waitsWithin(store, { from, to }), { range: { from, to }, names: names.map(() => 'all') }),
-    pool: pool(from, to),
+    pool: pool(from, to), latencies: latenciesWithin(store.wakeups, { from, to }, 2),
     first: Array.from({ length: store.lanes }, (_, lane) => intervalAt(store, lane, from)),
   };
 });

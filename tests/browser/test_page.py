@@ -10,9 +10,10 @@ from importlib import resources
 from pathlib import Path
 
 import pytest
-from timelines import EXACT_RUN, INFERRED_RUN, synthetic, timeline
+from timelines import EXACT_RUN, INFERRED_RUN, synthetic, timeline, with_wakeups
 
 from gtrace.report import render
+from gtrace.report.page import WAKEUP_CAUSES
 
 sys.path.insert(0, str(Path(__file__).parent))
 from chromium import CHROMIUM, browser
@@ -501,3 +502,25 @@ def test_blame_names_waiter_holder_and_function(open_page):
         "w1 w2 parse (a.py:9) 30.0 ms 1 30.0 ms",
         "w2 w1 crunch (a.py:3) 30.0 ms 1 30.0 ms",
     ]
+
+
+def test_wake_up_latencies_are_told_by_cause_for_the_selected_range(open_page):
+    known = with_wakeups(synthetic(3_000, 6, seed=9), 0.5)
+    opened = open_page(known)
+    counts = known.wakeups["cause"].value_counts()
+    assert dict(zip(opened.column("#table-wakeups", 1), opened.column("#table-wakeups", 2), strict=True)) == {
+        WAKEUP_CAUSES[cause]: str(count) for cause, count in counts.items()
+    }
+    whole = opened.rows("#table-wakeups")
+    drag(opened, 0.2, 0.4)
+    opened.page.wait_for_selector("#range-bar:not([hidden])")
+    inside = [int(count) for count in opened.column("#table-wakeups", 2)]
+    assert 0 < sum(inside) < 0.4 * len(known.wakeups)
+    opened.page.keyboard.press("Escape")
+    assert opened.rows("#table-wakeups") == whole
+    opened.page.locator("#table-wakeups tbody button").first.click()
+    assert "lasted" in opened.text("#pinned")
+
+
+def test_without_wake_ups_there_is_no_table_of_them(open_page):
+    assert open_page(timeline(SMALL)).page.locator("#table-wakeups:visible").count() == 0
