@@ -39,13 +39,15 @@ class Registry:
     """The journal of one process.
 
     ``process`` are the facts of the process (empty where the journal lacks them), ``stop`` those of
-    its orderly end (None where there was none), ``joins`` the raw join events, ``notes`` sentences,
+    its orderly end (None where there was none), ``joins`` the raw join events, ``locks`` those of the
+    locks threads waited for and had when the program was asked to end, ``notes`` sentences,
     ``damaged`` the number of lines that could not be read.
     """
 
     process: dict[str, Any] = field(default_factory=dict)
     threads: list[ThreadRecord] = field(default_factory=list)
     joins: list[dict[str, Any]] = field(default_factory=list)
+    locks: list[dict[str, Any]] = field(default_factory=list)
     notes: list[str] = field(default_factory=list)
     stop: dict[str, Any] | None = None
     damaged: int = 0
@@ -67,6 +69,18 @@ FIELDS: Final[dict[str, dict[str, tuple[type, ...]]]] = {
     "name": {"time": NUMBER, "key": NUMBER, "name": TEXT},
     "end": {"time": NUMBER, "key": NUMBER},
     "join": {"time": NUMBER, "end": NUMBER, "tid": NUMBER, "key": NUMBER},
+    "lock": {
+        "time": NUMBER,
+        "ident": NUMBER,
+        "asking": (bool,),
+        "role": TEXT,
+        "kind": TEXT,
+        "lock": NUMBER,
+        "name": TEXT,
+        "where": TEXT,
+        "owner": NUMBER,
+        "evidence": TEXT,
+    },
     "profiler_replaced": {"tid": NUMBER},
     "note": {"text": TEXT},
     "stop": {"time": NUMBER},
@@ -152,6 +166,8 @@ def _take(registry: Registry, threads: dict[int, ThreadRecord], record: dict[str
         registry.notes.append(record["text"])
     elif event == "join":
         registry.joins.append(record)
+    elif event == "lock":
+        registry.locks.append(record)
     elif event == "profiler_replaced":
         _take_replaced(threads, record["tid"])
     elif event in FIELDS:

@@ -10,7 +10,7 @@ import sys
 import threading
 from time import monotonic_ns, time_ns
 
-from gtrace.recorder import agent, exits, scheduler
+from gtrace.recorder import agent, exits, locks, scheduler
 from gtrace.recorder.calls import CallRecorder, CallsUnavailable
 from gtrace.recorder.journal import Journal, NoJournal
 from gtrace.recorder.threads import Registry
@@ -72,6 +72,7 @@ class Session:
         # registered first, so that it runs last: the program's own exit functions are recorded
         atexit.register(self.save)
         exits.install(self.save, self._save_before_exec, self._resume)
+        locks.on_interrupt(self._record_locks)
         os.register_at_fork(
             before=self._before_fork, after_in_parent=self._postponed.end, after_in_child=self._after_fork
         )
@@ -92,6 +93,7 @@ class Session:
         self._saved = True
         _ignore_interrupts()
         ended = monotonic_ns()
+        self._record_locks()
         agent.stop()
         scheduler.stop()
         self._save_calls()
@@ -102,6 +104,9 @@ class Session:
             journal_lost=self._journal.lost,
             switch_interval=sys.getswitchinterval(),
         )
+
+    def _record_locks(self) -> None:
+        locks.record(self._journal)
 
     def _save_calls(self) -> None:
         if self._calls is None:

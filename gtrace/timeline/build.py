@@ -18,6 +18,7 @@ from gtrace.timeline.gil import GilHistory, gil_history
 from gtrace.timeline.kinds import Names, find_kinds
 from gtrace.timeline.lanes import FOREIGN, Lanes, find_lanes
 from gtrace.timeline.nesting import NO_CALL, UNRECORDED, nest
+from gtrace.timeline.standing import COLUMNS, find_standing, shifted
 from gtrace.timeline.steps import Axis, Steps, make_steps
 from gtrace.timeline.timeline import EVIDENCE_DTYPE, GIL_DTYPE, INTERVAL_COLUMNS, STATE_DTYPE, Timeline
 from gtrace.timeline.wakeups import find_wakeups, no_wakeups
@@ -43,9 +44,10 @@ def build_timeline(recording: Recording) -> Timeline:
     built = [_build_process(process, clock, scheduler) for process in recording.processes]
     parts = [part for part in built if part is not None]
     firsts = np.cumsum([0, *(len(part.threads) for part in parts)])
-    shifted = list(zip(parts, firsts[:-1], strict=True))
-    intervals = [part.intervals.assign(lane=part.intervals["lane"] + first) for part, first in shifted]
-    wakeups = [part.wakeups.assign(lane=part.wakeups["lane"] + first) for part, first in shifted]
+    placed = list(zip(parts, firsts[:-1], strict=True))
+    intervals = [part.intervals.assign(lane=part.intervals["lane"] + first) for part, first in placed]
+    wakeups = [part.wakeups.assign(lane=part.wakeups["lane"] + first) for part, first in placed]
+    standing = [shifted(part.standing, first) for part, first in placed if len(part.standing)]
     known_from = max((part.known_from for part in parts), default=0)
     seen = [part.handoffs for part in parts if part.handoffs is not None]
     return Timeline(
@@ -55,6 +57,7 @@ def build_timeline(recording: Recording) -> Timeline:
         calls_known_from=known_from,
         joins=pd.concat([p.joins for p in parts], ignore_index=True) if parts else pd.DataFrame(),
         wakeups=pd.concat([no_wakeups(), *wakeups], ignore_index=True),
+        standing=pd.concat(standing, ignore_index=True) if standing else pd.DataFrame(columns=[*COLUMNS]),
         handoffs=sum(seen) if seen else None,
     )
 
@@ -66,6 +69,7 @@ class _Part:
     threads: pd.DataFrame
     intervals: pd.DataFrame
     joins: pd.DataFrame
+    standing: pd.DataFrame
     wakeups: pd.DataFrame
     known_from: int
     handoffs: int | None
@@ -95,7 +99,8 @@ def _build_process(process: Process, clock: Clock, scheduler: SchedulerEvents | 
     named = _named(folded, lanes).assign(lock=_lock_addresses(folded, gil, process))
     handoffs = gil.handoffs if gil is not None and exact else None
     wakeups = no_wakeups() if gil is None else find_wakeups(lanes, gil)
-    return _Part(lanes.frame().assign(**counts), named, joins, wakeups, known_from, handoffs)
+    standing = find_standing(process, lanes, clock.zero)
+    return _Part(lanes.frame().assign(**counts), named, joins, standing, wakeups, known_from, handoffs)
 
 
 def _lock_addresses(folded: pd.DataFrame, gil: GilHistory | None, process: Process) -> Ints:

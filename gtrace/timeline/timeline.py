@@ -85,5 +85,14 @@ class Timeline:
     """One row a join: ``pid time_ns tid joined_tid timeout_s end_ns timed_out outcome``."""
     wakeups: pd.DataFrame = field(default_factory=pd.DataFrame)
     """One row a wake-up: ``lane time_ns latency_ns cause`` (see ``gtrace.timeline.wakeups``)."""
+    standing: pd.DataFrame = field(default_factory=pd.DataFrame)
+    """How threads stood to locks when the program was asked to end, a row each, columns ``time_ns lane
+    role kind lock name where owner_lane asking evidence``.
+
+    ``role`` is ``waits`` (without a limit of time) or ``has``; ``kind`` is ``Lock``, ``RLock``, or
+    ``thread`` for a wait for the end of one. ``lock`` is a number of its own, ``name`` what the
+    program calls it at ``where``. ``owner_lane`` is the thread that has it, -1 where the lock does not
+    say; ``asking`` tells the thread that was about to end the program. Empty where nobody waited.
+    """
     handoffs: int | None = None
     """How often a GIL went from one thread to another; None where the agent did not see it."""
