@@ -6,7 +6,9 @@ from typing import TYPE_CHECKING, Final
 
 from gtrace.errors import UsageError
 from gtrace.lab.experiments import (
+    atlas,
     cpu_bound,
+    releases_gil,
 )
 
 if TYPE_CHECKING:
@@ -17,6 +19,8 @@ if TYPE_CHECKING:
 EXPERIMENTS: Final[tuple[Experiment, ...]] = (
     cpu_bound.EXPERIMENT,
     cpu_bound.PRICE,
+    releases_gil.EXPERIMENT,
+    atlas.EXPERIMENT,
 )  # fmt: skip
 
 
