@@ -8,6 +8,7 @@ from gtrace.errors import UsageError
 from gtrace.lab.experiments import (
     atlas,
     cpu_bound,
+    io_overlap,
     releases_gil,
 )
 
@@ -19,6 +20,8 @@ if TYPE_CHECKING:
 EXPERIMENTS: Final[tuple[Experiment, ...]] = (
     cpu_bound.EXPERIMENT,
     cpu_bound.PRICE,
+    io_overlap.EXPERIMENT,
+    io_overlap.FILES,
     releases_gil.EXPERIMENT,
     atlas.EXPERIMENT,
 )  # fmt: skip
