@@ -147,7 +147,11 @@ def test_no_name_is_declared_twice_in_the_script():
 
 
 def test_the_script_numbers_states_as_the_model_does():
-    for name, state in (("GIL_WAIT", State.GIL_WAIT), ("STALLED", State.STALLED)):
+    for name, state in (
+        ("GIL_WAIT", State.GIL_WAIT),
+        ("LOCK_WAIT", State.LOCK_WAIT),
+        ("STALLED", State.STALLED),
+    ):
         assert f"export const {name} = {list(State).index(state)};" in asset("aggregate.js")
     assert f"export const STATES = {len(State)};" in asset("aggregate.js")
 

@@ -219,3 +219,30 @@ def test_latencies_of_a_range_are_those_numpy_finds(modules):
         for one in answer["latencies"]:
             longest = inside[inside["latency_ns"] == one["max"]]
             assert (one["lane"], one["at"]) in set(zip(longest["lane"], longest["time_ns"], strict=True))
+
+
+LOCKS = """
+main  0-48    lock_wait Lock.acquire reason="thread join" caller="main (a.py:1)" <- w1
+main  48-100  running "main (a.py:1)"
+w1    0-20    running "give (a.py:3)"
+w1    20-50   lock_wait Lock.acquire reason=lock lock=64 caller="take (a.py:5)" <- w2
+w2    0-20    lock_wait Lock.acquire reason=lock lock=64 caller="take (a.py:5)" <- w1
+w2    20-40   lock_wait Lock.acquire reason=queue lock=72 caller="get (a.py:7)" <- w1
+w2    40-55   running _thread.lock.release caller="free (a.py:9)"
+w2    55-80   lock_wait Lock.acquire reason=queue lock=88 caller="get (a.py:7)"
+"""
+
+
+def test_a_lock_is_told_by_its_address_and_a_queue_by_where_it_is_waited_for(modules):
+    whole, part = ask(modules, timeline(LOCKS), [[0, 100_000_000], [45_000_000, 60_000_000]])
+    keys = ("lock", "place", "waker", "wakerIn", "first", "threads", "count", "total", "longest")
+    assert [tuple(row[key] for key in keys) for row in whole["locks"]] == [
+        ("lock 0x40", "take (a.py:5)", "w2", "free (a.py:9)", 0, 2, 2, 50e6, 30e6),
+        ("the end of w1", "main (a.py:1)", "w1", "take (a.py:5)", 0, 1, 1, 48e6, 48e6),
+        ("queue", "get (a.py:7)", "w1", "take (a.py:5)", 20e6, 1, 2, 45e6, 25e6),
+    ]
+    assert [(row["lock"], row["total"], row["first"]) for row in part["locks"]] == [
+        ("lock 0x40", 5e6, 45e6),
+        ("queue", 5e6, 55e6),
+        ("the end of w1", 3e6, 45e6),
+    ]

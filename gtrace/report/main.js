@@ -1,14 +1,15 @@
 // Wires the page: data, timeline, charts, tables, legend, theme and address.
 
-import { GIL_WAIT, SUMS, buildSums, kindTotals, laneTotals } from './aggregate.js';
+import { GIL_WAIT, LOCK_WAIT, SUMS, buildSums, kindTotals, laneTotals } from './aggregate.js';
 import { SLICES, holdFigure, slicesOf, stateFigure, sumStates, utilisationFigure } from './charts.js';
 import { formatCount, formatDuration, formatInstant, formatPercent, significant } from './format.js';
 import { blameWithin } from './blame.js';
 import { connectGestures, toggleHelp } from './gestures.js';
 import { heldIntervals, holdsWithin } from './gil.js';
 import { decodeStore, fromBase64, inflate, intervalAt } from './store.js';
-import { blameRows, holdRows, lockRows, longestOf, threadRows, waitRows, wakeupRows } from './tables.js';
+import { blameRows, holdRows, longestOf, threadRows, waitRows, wakeupRows } from './tables.js';
 import { folding } from './lanes.js';
+import { lockRows } from './locks.js';
 import { tableOptions } from './tableoptions.js';
 import { createTable, make, setRows } from './tableview.js';
 import { arrange, createTimeline, pin, redraw, select, show, showAll, showChosen, undo, useHeld, useTheme, zoom } from './timeline.js';
@@ -128,8 +129,8 @@ function recount(page) {
   const kinds = kindTotals(store, range.from, range.to);
   setRows(page.tables.waits, waitRows(store, kinds, { names, states, waits }));
   page.longestWait = longestOf(store, kinds, GIL_WAIT);
-  setRows(page.tables.locks, lockRows(store, kinds, names));
-  byId('table-locks').hidden = store.locks.length < 2;
+  setRows(page.tables.locks, lockRows(store, range, names));
+  byId('table-locks').hidden = !store.kinds.state.includes(LOCK_WAIT);
   setRows(page.tables.wakeups, wakeupRows(latenciesWithin(store.wakeups, range, config.causes.length), { causes: config.causes, names }));
   byId('table-wakeups').hidden = store.wakeups.time.length === 0;
   recountGil(page);

@@ -20,8 +20,8 @@ if TYPE_CHECKING:
     from gtrace.timeline.timeline import Timeline
 
 SCRIPTS: Final = (
-    "format.js", "store.js", "aggregate.js", "gil.js", "groups.js", "blame.js", "wakeups.js", "view.js",
-    "tables.js", "charts.js", "draw.js", "strips.js", "tooltip.js", "lanes.js", "timeline.js",
+    "format.js", "store.js", "aggregate.js", "gil.js", "groups.js", "blame.js", "locks.js", "wakeups.js",
+    "view.js", "tables.js", "charts.js", "draw.js", "strips.js", "tooltip.js", "lanes.js", "timeline.js",
     "gestures.js", "tableoptions.js", "tableview.js", "main.js",
 )  # fmt: skip
 """The page's modules, each after those it imports."""

@@ -14,7 +14,7 @@ export function tableOptions(config, seen) {
   const labels = Object.fromEntries(config.states.map((state) => [state.id, state.label]));
   const step = Math.max(1, config.duration / 1e4);
   const every = config.switchInterval ? ` (${formatDuration(config.switchInterval)})` : '';
-  return { threads: threadOptions(seen, step), waits: waitOptions(labels), locks: LOCKS, blame: BLAME, holds: holdOptions(every, step), wakeups: wakeupOptions(step) };
+  return { threads: threadOptions(seen, step), waits: waitOptions(labels), locks: lockOptions(step), blame: BLAME, holds: holdOptions(every, step), wakeups: wakeupOptions(step) };
 }
 
 const THREAD = { key: 'thread', label: 'Thread', type: 'text' };
@@ -65,19 +65,26 @@ function waitOptions(labels) {
   };
 }
 
-const LOCKS = {
-  title: 'Locks',
-  sort: 'total',
-  empty: 'No wait for a lock is known in this range.',
-  how: ['Every lock some thread had to wait for, named by its address.', 'Hold the lock at the top for less, or guard less with it.'],
-  columns: [
-    { key: 'lock', label: 'Lock', type: 'text' },
-    { key: 'place', label: 'Waited for in', type: 'text' },
-    { key: 'waker', label: 'Mostly released by', type: 'text' },
-    { key: 'threads', label: 'Threads', type: 'count' },
-    ...SPAN,
-  ],
-};
+function lockOptions(step) {
+  return {
+    title: 'Locks and queues',
+    sort: 'total',
+    empty: 'No wait for a lock is known in this range.',
+    how: [
+      'What threads waited for each other with. A lock is named by its address: where it was created is not recorded. Who let a lock go had held it.',
+      'Hold the one at the top for less, or guard less with it. Without recorded calls a queue or condition shows as the lock inside it.',
+    ],
+    columns: [
+      { key: 'lock', label: 'Waited for', type: 'text' },
+      { key: 'place', label: 'Mostly in', type: 'text' },
+      { key: 'waker', label: 'Mostly let go by', type: 'text' },
+      { key: 'wakerIn', label: 'Which was in', type: 'text' },
+      { key: 'first', label: 'First at', type: 'instant', step },
+      { key: 'threads', label: 'Threads', type: 'count' },
+      ...SPAN,
+    ],
+  };
+}
 
 const BLAME = {
   title: 'Who held the GIL meanwhile',

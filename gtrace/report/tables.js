@@ -67,41 +67,6 @@ export function waitRows(store, totals, words) {
 }
 
 /**
- * The locks threads waited for: by whom, how long, and who let them go on most.
- * @param {import('./store.js').Store} store
- * @param {import('./aggregate.js').KindTotals} totals
- * @param {string[]} names of the lanes
- * @returns {Row[]}
- */
-export function lockRows(store, totals, names) {
-  const { kinds } = store;
-  const found = new Map();
-  for (let k = 0; k < kinds.state.length; k += 1) {
-    if (!kinds.lock[k] || !totals.count[k]) continue;
-    let row = found.get(kinds.lock[k]);
-    if (!row) {
-      row = {
-        lock: store.locks[kinds.lock[k]], lane: kinds.lane[k], total: 0, count: 0, longest: 0, at: 0,
-        waiters: new Set(), wakers: new Map(), places: new Map(),
-      };
-      found.set(kinds.lock[k], row);
-    }
-    row.total += totals.ns[k];
-    row.count += totals.count[k];
-    row.waiters.add(kinds.lane[k]);
-    addAmount(row.wakers, names[kinds.blocker[k]] ?? '', totals.count[k]);
-    addAmount(row.places, store.functions[kinds.caller[k]] || store.functions[kinds.fn[k]], totals.ns[k]);
-    if (totals.longest[k] > row.longest) { row.longest = totals.longest[k]; row.at = totals.longestAt[k]; row.lane = kinds.lane[k]; }
-  }
-  return [...found.values()].sort((a, b) => b.total - a.total)
-    .map(({ waiters, wakers, places, ...row }) => ({ ...row, threads: waiters.size, waker: mostOf(wakers), place: mostOf(places) }));
-}
-
-function addAmount(map, key, amount) { map.set(key, (map.get(key) ?? 0) + amount); }
-
-function mostOf(map) { return [...map].reduce((best, one) => (one[1] > best[1] ? one : best), ['', -1])[0]; }
-
-/**
  * The longest interval in a state, and its thread.
  * @param {import('./store.js').Store} store
  * @param {import('./aggregate.js').KindTotals} totals

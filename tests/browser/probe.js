@@ -4,6 +4,7 @@ import { STATES, SUMS, buildSums, kindTotals, laneCells, laneTotals } from './ag
 import { blameGroups, blameWithin, waitsWithin } from './blame.js';
 import { heldIntervals, holdsWithin } from './gil.js';
 import { poolCells } from './groups.js';
+import { lockRows } from './locks.js';
 import { decodeStore, intervalAt } from './store.js';
 import { waitRows } from './tables.js';
 import { latenciesWithin } from './wakeups.js';
@@ -36,7 +37,7 @@ const answers = asked.ranges.map(([from, to]) => {
     totals: Array.from({ length: store.lanes }, (_, lane) => Array.from(laneTotals(store, sums, lane, from, to))),
     cells: columns, waits, holds, longest, lengths: Array.from(lengths), blame: blameWithin(store, held, { from, to }, names),
     grouped: blameGroups(store, held, waitsWithin(store, { from, to }), { range: { from, to }, names: names.map(() => 'all') }),
-    pool: pool(from, to), latencies: latenciesWithin(store.wakeups, { from, to }, 2),
+    pool: pool(from, to), locks: lockRows(store, { from, to }, names), latencies: latenciesWithin(store.wakeups, { from, to }, 2),
     first: Array.from({ length: store.lanes }, (_, lane) => intervalAt(store, lane, from)),
   };
 });
