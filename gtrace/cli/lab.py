@@ -82,9 +82,9 @@ def _measure(experiments: Sequence[Experiment], arguments: argparse.Namespace) -
 
 
 def _read(sources: Sequence[Path], names: Sequence[str]) -> tuple[Results, ...]:
-    from gtrace.lab.results import read_results
+    from gtrace.lab.results import in_order, read_results
 
-    labs = tuple(lab for source in sources for lab in read_results(source))
+    labs = in_order([lab for source in sources for lab in read_results(source)])
     if not names:
         return labs
     return tuple(

@@ -14,6 +14,7 @@ import msgspec
 from gtrace.errors import RecordingError, RecordingFormatError
 from gtrace.lab.claims import Finding  # noqa: TC001  read as types by msgspec
 from gtrace.lab.interpreter import Interpreter  # noqa: TC001  likewise
+from gtrace.lab.plain import plain
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
@@ -80,7 +81,7 @@ def _read_file(path: Path) -> tuple[Results, ...]:
         raise RecordingError(f"cannot read the results: {path}: {error.strerror}; check the path") from error
     except (ValueError, KeyError, TypeError, RecursionError) as error:
         raise RecordingError(f"no results of a lab: {path}: {_why(error)}{NO_RESULTS}") from error
-    return tuple(_with_pages(lab, lambda page: _existing(path.parent / page)) for lab in labs)
+    return tuple(_plain(_with_pages(lab, lambda page: _existing(path.parent / page))) for lab in labs)
 
 
 def _why(error: Exception) -> str:
@@ -91,9 +92,20 @@ def _existing(page: Path) -> str:
     return os.path.normpath(page) if page.is_file() else ""
 
 
+def _plain(lab: Results) -> Results:
+    return replace(
+        lab, results=tuple(replace(result, finding=plain(result.finding)) for result in lab.results)
+    )
+
+
 def _with_pages(lab: Results, move: Any) -> Results:
     moved = (replace(result, page=move(result.page) if result.page else "") for result in lab.results)
     return replace(lab, results=tuple(moved))
+
+
+def in_order(labs: Sequence[Results]) -> tuple[Results, ...]:
+    """The labs by release, a build without a GIL after the one with it."""
+    return tuple(sorted(labs, key=lambda lab: (lab.interpreter.release[:2], lab.interpreter.free_threaded)))
 
 
 def by_claim(labs: Sequence[Results]) -> tuple[tuple[Result | None, ...], ...]:
