@@ -124,6 +124,8 @@ def answers(observation: Observation) -> tuple[Answer, ...]:
     by_call: dict[str, list[dict[str, Any]]] = {}
     for line in lines[1:]:
         by_call.setdefault(line["call"], []).append(line)
+    if CONTROL not in by_call:
+        raise CannotTell("no call that does nothing was made")
     stray = sum(away.inside(*_since(began, w))[0] for line in by_call[CONTROL] for w in line["windows"])
     if stray:
         raise CannotTell(f"a call that does nothing let the GIL go {stray} times")
