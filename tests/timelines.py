@@ -254,3 +254,17 @@ def with_wakeups(known: Timeline, share: float, seed: int = 0) -> Timeline:
         "cause": pd.Categorical.from_codes(is_lock.astype("int8"), dtype=CAUSES),
     })  # fmt: skip
     return replace(known, wakeups=table.sort_values("time_ns", kind="stable", ignore_index=True))
+
+
+def with_joins(known: Timeline, *joins: tuple[str, str, float, float, str]) -> Timeline:
+    """The timeline with joins: who waited for whose end, from and until when in ms, and how it came out."""
+    tid_of = dict(zip(known.threads["name"], known.threads["tid"], strict=True))
+    rows = [
+        {
+            "pid": PID, "time_ns": int(begin * NS_PER_MS), "tid": tid_of[who], "joined_tid": tid_of[whose],
+            "timeout_s": None, "end_ns": int(end * NS_PER_MS), "timed_out": outcome == "timed out",
+            "outcome": outcome,
+        }
+        for who, whose, begin, end, outcome in joins
+    ]  # fmt: skip
+    return replace(known, joins=pd.DataFrame(rows))

@@ -14,6 +14,7 @@ from gtrace.report.escape import prose, safe_text, script_json
 from gtrace.report.palette import COLOURS, LABELS, PATTERNED, css_variables
 from gtrace.report.script import bundle, plotly
 from gtrace.report.template import asset, template
+from gtrace.timeline.blockers import lanes_at
 from gtrace.timeline.wakeups import CAUSES
 
 if TYPE_CHECKING:
@@ -21,8 +22,8 @@ if TYPE_CHECKING:
 
 SCRIPTS: Final = (
     "format.js", "store.js", "aggregate.js", "gil.js", "groups.js", "blame.js", "locks.js", "wakeups.js",
-    "view.js", "tables.js", "charts.js", "draw.js", "strips.js", "tooltip.js", "lanes.js", "timeline.js",
-    "gestures.js", "tableoptions.js", "tableview.js", "main.js",
+    "view.js", "tables.js", "charts.js", "draw.js", "strips.js", "joins.js", "tooltip.js",
+    "marks.js", "lanes.js", "timeline.js", "gestures.js", "tableoptions.js", "tableview.js", "main.js",
 )  # fmt: skip
 """The page's modules, each after those it imports."""
 WAKEUP_CAUSES: Final = {
@@ -90,7 +91,26 @@ def _config(timeline: Timeline) -> dict[str, Any]:
         "evidence": [{"id": kind.value, "meaning": meaning} for kind, meaning in EVIDENCE_MEANING.items()],
         "causes": [WAKEUP_CAUSES[cause] for cause in CAUSES.categories],
         "threads": _threads(timeline),
+        "joins": _joins(timeline),
     }  # fmt: skip
+
+
+def _joins(timeline: Timeline) -> list[dict[str, Any]]:
+    """Who waited for whose end, by lane; a join whose joined thread is not known is left out."""
+    joins, threads = timeline.joins, timeline.threads
+    if joins.empty:
+        return []
+    pid, tid, joined, begin, end = (
+        joins[name].to_numpy("int64") for name in ("pid", "tid", "joined_tid", "time_ns", "end_ns")
+    )
+    lanes = lanes_at(threads, pid, tid, begin), lanes_at(threads, pid, joined, end)
+    columns = [*(column.tolist() for column in (*lanes, begin, end)), joins["outcome"].tolist()]
+    rows = zip(*columns, strict=True)
+    return [
+        {"lane": lane, "joined": whose, "from": start, "to": stop, "outcome": outcome}
+        for lane, whose, start, stop, outcome in rows
+        if lane >= 0 and whose >= 0
+    ]
 
 
 def _threads(timeline: Timeline) -> list[dict[str, Any]]:
@@ -107,6 +127,7 @@ def _threads(timeline: Timeline) -> list[dict[str, Any]]:
             "start": int(row["start_ns"]),
             "end": int(row["end_ns"]),
             "ended": bool(row["ended"]),
+            "native": row["kind"] == "native",
         }
         for row in timeline.threads.to_dict("records")
     ]

@@ -6,6 +6,7 @@ import { drawLanes, hasRoom, paintOf, stripePatterns } from './draw.js';
 import { axisTicks, elide, formatCount, formatDuration } from './format.js';
 import { peakAlive } from './groups.js';
 import { arrangeRows, rowFor } from './lanes.js';
+import { drawMarks } from './marks.js';
 import { intervalAt, laneEnd, laneStart } from './store.js';
 import { coresInUse, drawAxis, drawCores, drawGil, drawOverview, prepare } from './strips.js';
 import { cellWords, intervalWords, showWords } from './tooltip.js';
@@ -124,72 +125,6 @@ function drawGrid(self, context, size) {
   for (const tick of axisTicks(self.view.from, self.view.to, size.width / 110).at) {
     context.fillRect(Math.round(((tick - self.view.from) / (self.view.to - self.view.from)) * size.width), 0, 1, size.height);
   }
-}
-
-function drawMarks(self, scene, size) {
-  const context = self.canvas.getContext('2d');
-  const x = (time) => ((time - self.view.from) / (self.view.to - self.view.from)) * size.width;
-  drawCallsStart(self, context, x, size);
-  const range = self.drag?.range ?? self.selection;
-  if (range) {
-    context.fillStyle = self.paint.accent;
-    context.globalAlpha = 0.12;
-    context.fillRect(x(range.from), 0, x(range.to) - x(range.from), size.height);
-    context.globalAlpha = 1;
-    context.fillRect(x(range.from) - 0.5, 0, 1, size.height);
-    context.fillRect(x(range.to) - 0.5, 0, 1, size.height);
-  }
-  if (self.pin) drawPin(self, scene, context, x);
-}
-
-/** Where the oldest calls were lost: what is left of the line is known without them. */
-function drawCallsStart(self, context, x, size) {
-  const from = self.world.config.callsKnownFrom;
-  if (from <= self.view.from || from >= self.view.to) return;
-  const at = Math.round(x(from)) + 0.5;
-  context.strokeStyle = self.ink.ink;
-  context.lineWidth = 1;
-  context.setLineDash([5, 3]);
-  context.beginPath();
-  context.moveTo(at, 0);
-  context.lineTo(at, size.height);
-  context.stroke();
-  context.setLineDash([]);
-  context.fillStyle = self.paint.page;
-  const text = 'calls known from here';
-  context.fillRect(at + 3, 1, context.measureText(text).width + 6, 14);
-  context.fillStyle = self.ink.ink;
-  context.fillText(text, at + 6, 8.5);
-}
-
-function drawPin(self, scene, context, x) {
-  const { store } = self.world;
-  const { lane, interval } = self.pin;
-  const rowOf = (wanted) => scene.rows.find((row) => row.lane === wanted);
-  const row = rowOf(lane);
-  const inset = (self.row.height - self.row.bar) / 2;
-  const left = x(store.bounds[interval + lane]);
-  const right = x(store.bounds[interval + lane + 1]);
-  context.strokeStyle = self.ink.ink;
-  context.fillStyle = self.ink.ink;
-  context.lineWidth = 2;
-  if (row) context.strokeRect(left - 1, row.top + inset - 1, Math.max(right - left, 2) + 2, self.row.bar + 2);
-  const from = rowOf(store.kinds.blocker[store.kind[interval]]);
-  if (!row || !from || from === row) return;
-  const down = row.top > from.top;
-  const start = from.top + self.row.height / 2;
-  const tip = row.top + (down ? inset - 2 : self.row.height - inset + 2);
-  context.lineWidth = 1.5;
-  context.beginPath();
-  context.moveTo(right, start);
-  context.lineTo(right, tip);
-  context.stroke();
-  context.beginPath();
-  context.arc(right, start, 3, 0, 7);
-  context.moveTo(right, tip);
-  context.lineTo(right - 4, tip + (down ? -6 : 6));
-  context.lineTo(right + 4, tip + (down ? -6 : 6));
-  context.fill();
 }
 
 function writeNote(self, scene, width) {

@@ -3,6 +3,7 @@
 import { STATES, SUMS, totalsUntil } from './aggregate.js';
 import { formatCount, formatDuration, formatInstant, formatPercent } from './format.js';
 import { heldAt } from './gil.js';
+import { joinAt, joinWords, joinsEndedBy } from './joins.js';
 import { intervalAt } from './store.js';
 
 /**
@@ -24,6 +25,7 @@ export function intervalWords(config, store, lane, i) {
   const { kinds } = store;
   const state = config.states[kinds.state[kind]];
   const evidence = config.evidence[kinds.evidence[kind]];
+  const join = state.id === 'lock_wait' ? joinAt(config.joins, lane, start) : null;
   const lines = [
     ['', state.meaning],
     ['lasted', formatDuration(end - start)],
@@ -32,11 +34,19 @@ export function intervalWords(config, store, lane, i) {
     ['called by', store.kinds.caller[kind] === store.kinds.fn[kind] ? '' : store.functions[store.kinds.caller[kind]]],
     ['reason', store.reasons[kinds.reason[kind]]],
     ['lock', store.locks[kinds.lock[kind]]],
-    [state.id === 'gil_wait' ? 'GIL held by' : 'woken by', blockerWords(config, store, kinds.blocker[kind], start, end)],
+    ['waits for', join ? joinWords(join, config.threads) : ''],
+    ['awaited by', i + 1 === store.from[lane + 1] ? awaiters(config, lane) : ''],
+    [state.id === 'gil_wait' ? 'GIL held by' : 'woken by', join ? '' : blockerWords(config, store, kinds.blocker[kind], start, end)],
     ['core', store.core[i] ? String(store.core[i] - 1) : ''],
     ['known', `${evidence.id}: ${evidence.meaning}`],
   ];
   return { title: config.threads[lane].name, state: kinds.state[kind], lines: lines.filter(([, value]) => value) };
+}
+
+/** Whose join the end of a thread let go on. */
+function awaiters(config, lane) {
+  const names = new Set(joinsEndedBy(config.joins, lane).map((join) => config.threads[join.lane].name));
+  return names.size ? `${[...names].join(', ')}, which waited for this thread to end` : '';
 }
 
 function blockerWords(config, store, lane, start, end) {

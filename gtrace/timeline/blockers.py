@@ -14,12 +14,19 @@ if TYPE_CHECKING:
 def blocker_lanes(threads: pd.DataFrame, rows: pd.DataFrame) -> Ints:
     """Per row of intervals the lane of the thread that kept or released this one, -1 where not known.
 
-    ``threads`` and ``rows`` have the columns of a ``Timeline``. A native id can name several threads
-    in a row: the last one started before the interval's end is meant.
+    ``threads`` and ``rows`` have the columns of a ``Timeline``.
     """
-    tids = rows["blocker_tid"].to_numpy("int64")
-    found = np.full(len(rows), -1, dtype=np.int64)
-    named = np.flatnonzero(tids >= 0)
+    pid, tid, time = (rows[name].to_numpy("int64") for name in ("pid", "blocker_tid", "end_ns"))
+    return lanes_at(threads, pid, tid, time)
+
+
+def lanes_at(threads: pd.DataFrame, pid: Ints, tid: Ints, time: Ints) -> Ints:
+    """The lane of each thread that ``pid`` and ``tid`` name at ``time``, -1 where there is none.
+
+    A native id can name several threads in a row: the last one started by then is meant.
+    """
+    found = np.full(len(tid), -1, dtype=np.int64)
+    named = np.flatnonzero(tid >= 0)
     known = pd.DataFrame(
         {
             "pid": threads["pid"].to_numpy("int64"),
@@ -28,15 +35,8 @@ def blocker_lanes(threads: pd.DataFrame, rows: pd.DataFrame) -> Ints:
             "lane": np.arange(len(threads)),
         }
     ).sort_values("time", kind="stable")
-    asked = pd.DataFrame(
-        {
-            "pid": rows["pid"].to_numpy("int64")[named],
-            "tid": tids[named],
-            "time": rows["end_ns"].to_numpy("int64")[named],
-            "row": named,
-        }
-    ).sort_values("time", kind="stable")
+    asked = pd.DataFrame({"pid": pid[named], "tid": tid[named], "time": time[named], "row": named})
     if len(asked) and len(known):
-        merged = pd.merge_asof(asked, known, on="time", by=["pid", "tid"])
+        merged = pd.merge_asof(asked.sort_values("time", kind="stable"), known, on="time", by=["pid", "tid"])
         found[merged["row"].to_numpy("int64")] = merged["lane"].fillna(-1).to_numpy("int64")
     return found

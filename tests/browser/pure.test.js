@@ -11,7 +11,9 @@ import { axisTicks, csvField, csvText, decimalsFor, elide, formatCount, formatDu
 import { SUMS } from './aggregate.js';
 import { cellText } from './tableview.js';
 import { csvRows, filterRows, holdRows, isPython, sortRows, threadRows } from './tables.js';
+import { joinAt, joinWords } from './joins.js';
 import { laneOrder, rowFor } from './lanes.js';
+import { arrowsOf } from './marks.js';
 import { clampView, formatHash, panBy, parseHash, withMargin, zoomAt } from './view.js';
 
 test('durations have three digits and the unit that suits', () => {
@@ -238,4 +240,24 @@ test('a pool takes the place of its threads until it is opened', () => {
 
 test('a missing value is a dash', () => {
   assert.deepEqual([null, '', 0].map((value) => cellText({ type: 'duration' }, value)), ['–', '–', '0']);
+});
+
+const JOINS = [
+  { lane: 0, joined: 1, from: 5, to: 40, outcome: 'timed out' },
+  { lane: 0, joined: 1, from: 50, to: 101, outcome: 'ended' },
+];
+
+test('a join is known by its thread and instant, and says how it came out', () => {
+  assert.equal(joinAt(JOINS, 0, 40), null);
+  assert.equal(joinAt(JOINS, 1, 60), null);
+  assert.equal(joinWords(joinAt(JOINS, 0, 60), THREADS), 'the end of w2');
+  assert.equal(joinWords(joinAt(JOINS, 0, 5), THREADS), 'the end of w2, but its time ran out');
+});
+
+test('an arrow leaves a joined thread where it ends, and a releaser where it lets go', () => {
+  const store = { lanes: 2, from: [0, 2, 4], bounds: [0, 50, 101, 0, 60, 100], kind: [0, 1, 2, 3], kinds: { blocker: [-1, 1, 0, -1] } };
+  assert.deepEqual(arrowsOf(store, JOINS, 0, 1), [{ from: 1, fromNs: 100, to: 0, toNs: 101 }]);
+  assert.deepEqual(arrowsOf(store, JOINS, 1, 2), [{ from: 0, fromNs: 60, to: 1, toNs: 60 }]);
+  assert.deepEqual(arrowsOf(store, JOINS, 1, 3), [{ from: 1, fromNs: 100, to: 0, toNs: 101 }]);
+  assert.deepEqual(arrowsOf(store, JOINS, 0, 0), []);
 });

@@ -10,7 +10,7 @@ from importlib import resources
 from pathlib import Path
 
 import pytest
-from timelines import EXACT_RUN, INFERRED_RUN, synthetic, timeline, with_wakeups
+from timelines import EXACT_RUN, INFERRED_RUN, synthetic, timeline, with_joins, with_wakeups
 
 from gtrace.report import render
 from gtrace.report.page import WAKEUP_CAUSES
@@ -531,3 +531,32 @@ def test_locks_tell_what_was_waited_for_where_and_who_let_go(open_page):
     assert [" ".join(row.split()) for row in opened.rows("#table-locks")] == [
         "the end of w1 main (a.py:1) w1 crunch (a.py:3) 0.00000 s 1 100 ms 1 100 ms"
     ]
+
+
+def test_a_wait_for_a_threads_end_says_whose_and_that_end_says_who_waited(open_page):
+    opened = open_page(with_joins(timeline(SMALL), ("MainThread", "w1", 0, 100, "ended")))
+    opened.page.locator("#lane-canvas").hover(position={"x": 400, "y": 16})
+    assert re.search(r"waits for\s+the end of w1", opened.text("#tooltip"))
+    opened.page.locator("#lane-canvas").hover(position={"x": 800, "y": 48})
+    assert re.search(r"awaited by\s+MainThread, which waited for this thread to end", opened.text("#tooltip"))
+    opened.page.locator("#lane-canvas").hover(position={"x": 400, "y": 48})
+    assert "awaited by" not in opened.text("#tooltip")
+
+
+def dark_pixels(opened, y):
+    """How many pixels of a row of the lanes are as dark as an arrow."""
+    found = pixels(opened, y)
+    return sum(n for colour, n in found.items() if colour != "none" and max(map(int, colour.split(","))) < 60)
+
+
+def test_a_pin_draws_the_arrow_from_the_thread_that_let_it_go_on(open_page):
+    opened = open_page(timeline(SMALL))
+    settle(opened)
+    between_w1_and_w2 = 64
+    assert dark_pixels(opened, between_w1_and_w2) == 0
+    opened.page.locator("#lane-canvas").click(position={"x": 400, "y": 48})
+    settle(opened)
+    assert 1 <= dark_pixels(opened, between_w1_and_w2) <= 10
+    opened.page.keyboard.press("Escape")
+    settle(opened)
+    assert dark_pixels(opened, between_w1_and_w2) == 0
