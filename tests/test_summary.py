@@ -17,7 +17,7 @@ KEYS = {
     "version", "command", "python", "cores", "switch_interval_s", "wall_s", "exit_status", "evidence", "lost",
     "gil", "parallelism", "threads", "verdict",
 }  # fmt: skip
-ADDED = {"notes", "wakeups"}
+ADDED = {"notes", "wakeups", "deadlock"}
 PYTHON_KEYS = {"version", "implementation", "free_threaded"}
 GIL_KEYS = {"held_s", "utilization", "wait_s", "acquisitions", "handoffs", "forced_releases"}
 THREAD_KEYS = {

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Final
 import numpy as np
 import pandas as pd
 
+from gtrace.analysis.deadlock import Deadlock, find_deadlocks, standstill
 from gtrace.analysis.holds import hold_table
 from gtrace.model import NS_PER_S, Gil, Source, State
 from gtrace.timeline.cells import UNPROVEN
@@ -73,6 +74,9 @@ class Facts:
     top_stall: str
     convoy: Convoy | None
     hog: Hog | None
+    deadlocks: tuple[Deadlock, ...]
+    stuck: tuple[str, ...]
+    """The threads of a killed program, where all of them waited for locks to its end."""
     gil_known: bool
     free_threaded: bool
 
@@ -116,6 +120,8 @@ def find_facts(timeline: Timeline) -> Facts:
         top_stall=_top(intervals, seconds, _is(intervals, State.STALLED), ["thread", "function"]),
         convoy=_convoy(timeline, seconds),
         hog=_hog(timeline, seconds),
+        deadlocks=find_deadlocks(timeline),
+        stuck=standstill(timeline),
         gil_known=run.evidence.get(Source.GIL.value, "").startswith("exact"),
         free_threaded=run.free_threaded,
     )

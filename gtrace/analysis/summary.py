@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING, Any, Final
 
 import numpy as np
 
+from gtrace.analysis.deadlock import find_deadlocks
 from gtrace.analysis.verdict import judge
 from gtrace.model import NS_PER_S, Gil, Source, State
 
@@ -42,6 +43,7 @@ def summarize(timeline: Timeline) -> dict[str, Any]:
         "parallelism": parallelism(timeline),
         "wakeups": wakeup_numbers(timeline),
         "threads": _threads(timeline, states),
+        "deadlock": _deadlocks(timeline),
         "verdict": {"code": verdict.code, "text": verdict.text},
     }
 
@@ -102,6 +104,32 @@ def wakeup_numbers(timeline: Timeline) -> dict[str, Any]:
             "max_s": float(seconds.max()),
         }
     return numbers
+
+
+def _deadlocks(timeline: Timeline) -> list[dict[str, Any]]:
+    """One entry a cycle; of its ``waits`` each is for what the thread of the next one has."""
+    return [
+        {
+            "seen_s": found.time / NS_PER_S,
+            "since_s": found.since / NS_PER_S,
+            "evidence": found.evidence.value,
+            "waits": [
+                {
+                    "thread": link.thread,
+                    "tid": int(timeline.threads["tid"][link.lane]),
+                    "waits_for": link.waits_for,
+                    "where": link.where,
+                    "since_s": link.since / NS_PER_S,
+                    "holder": link.holder,
+                    "holder_where": link.holder_where,
+                    "evidence": link.evidence.value,
+                }
+                for link in found.links
+            ],
+            "behind": list(found.behind),
+        }
+        for found in find_deadlocks(timeline)
+    ]
 
 
 def _total(counts: pd.Series) -> int | None:

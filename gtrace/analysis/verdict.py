@@ -8,10 +8,11 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Final
 
-from gtrace.analysis.facts import find_facts
-from gtrace.model import State
+from gtrace.analysis.facts import brief, find_facts
+from gtrace.model import NS_PER_S, Evidence, State
 
 if TYPE_CHECKING:
+    from gtrace.analysis.deadlock import Deadlock, Link
     from gtrace.analysis.facts import Facts
     from gtrace.timeline import Timeline
 
@@ -21,6 +22,12 @@ CONTENDED: Final = 0.2
 """The share of the time threads wanted to run Python code from which waiting for the GIL decides."""
 NOTICED: Final = 0.1
 """The share of active time from which stalls, preemption or a convoy are worth the headline."""
+HOLDER_KNOWN: Final = {
+    Evidence.EXACT: "the locks' own word",
+    Evidence.DERIVED: "where the threads stood in their source",
+}
+MOST_NAMED: Final = 5
+"""Threads named in a sentence; the others are in the table of threads."""
 THIN: Final = 0.6
 """The share of unknown time from which nothing is concluded."""
 
@@ -43,6 +50,59 @@ def judge(timeline: Timeline) -> Verdict:
         if verdict is not None:
             return verdict
     return mixed(facts)
+
+
+def deadlock(facts: Facts) -> Verdict | None:
+    """Threads wait for each other: each for what the next one has."""
+    if not facts.deadlocks:
+        return None
+    found = facts.deadlocks[0]
+    waits = "; ".join(_wait(link, len(found.links)) for link in found.links)
+    behind = f" {_listed(found.behind)} waited for them." if found.behind else ""
+    more = len(facts.deadlocks) - 1
+    others = f" There were {more} more such cycles." if more > 1 else " There was one more." if more else ""
+    waited = (found.time - found.since) / NS_PER_S
+    return Verdict(
+        "deadlock",
+        f"Deadlock: {waits}. They had waited {waited:.2f} s when the program was ended, and would have"
+        f" for ever.{behind}{others}",
+        _way_out(found),
+        (("threads in the cycle", str(len(found.links))), ("known from", HOLDER_KNOWN[found.evidence])),
+    )
+
+
+def _wait(link: Link, threads: int) -> str:
+    has = "it has itself" if threads == 1 else f"{link.holder} has"
+    if link.waits_for.startswith("the end of ") and threads > 1:
+        return f"{link.thread} waits for {link.waits_for} in {brief(link.where)}"
+    return f"{link.thread} waits for {link.waits_for} in {brief(link.where)}, which {has}"
+
+
+def _way_out(found: Deadlock) -> str:
+    if len(found.links) == 1:
+        return "Take that lock once, or make it an RLock."
+    if any(link.waits_for.startswith("the end of ") for link in found.links):
+        return "Let go of the lock before joining a thread that needs it."
+    return "Take these locks in the same order everywhere, or with a timeout, or make them one."
+
+
+def _listed(names: tuple[str, ...]) -> str:
+    shown = [*names[:MOST_NAMED], *([f"{len(names) - MOST_NAMED} others"] if names[MOST_NAMED:] else [])]
+    return " and ".join(filter(None, (", ".join(shown[:-1]), shown[-1])))
+
+
+def stuck(facts: Facts) -> Verdict | None:
+    """The program was killed, and every thread that was left waited for a lock to its end."""
+    if not facts.stuck:
+        return None
+    return Verdict(
+        "stuck",
+        f"Nothing could go on (inferred): all {len(facts.stuck)} threads that were left,"
+        f" {_listed(facts.stuck)}, waited for locks to the end, with none left to let them go."
+        " Who had which lock was not recorded.",
+        "End the program by Ctrl-C or SIGTERM instead of SIGKILL: then gtrace sees who has what.",
+        (("threads", str(len(facts.stuck))),),
+    )
 
 
 def thin_evidence(facts: Facts) -> Verdict | None:
@@ -283,7 +343,9 @@ def mixed(facts: Facts) -> Verdict:
 
 
 RULES: Final = (
+    deadlock,
     thin_evidence,
+    stuck,
     single_threaded,
     stalled,
     starved,

@@ -15,7 +15,6 @@ import sys
 import threading
 import types
 from contextlib import suppress
-from time import monotonic_ns
 
 from gtrace.recorder.statements import awaited, had
 
@@ -36,14 +35,16 @@ LOCK: Final = type(_thread.allocate_lock())
 RLOCK: Final = _thread.RLock
 
 
-def record(journal: Journal | NoJournal) -> None:
+def record(journal: Journal | NoJournal, time: int) -> None:
     """Writes a line for each lock that a thread waits for, and for each it has, if any thread waits.
+
+    ``time`` is the moment on CLOCK_MONOTONIC (ns) that they are said to tell of.
 
     On a free-threaded interpreter frames of other threads may not be looked into: nothing is written.
     """
     if not getattr(sys, "_is_gil_enabled", lambda: True)():
         return
-    time, own = monotonic_ns(), _thread.get_ident()
+    own = _thread.get_ident()
     stacks = {ident: _own_frames(top) for ident, top in sys._current_frames().items()}
     stacks = {ident: stacks[ident] for ident in [*stacks][:MOST_THREADS] if stacks[ident]}
     waits = {ident: wait for ident, stack in stacks.items() if (wait := _wait(ident, stack))}
@@ -57,14 +58,12 @@ def record(journal: Journal | NoJournal) -> None:
 
 
 def on_interrupt(before: Callable[[], None]) -> None:
-    """Calls ``before`` when Ctrl-C comes and the program has no handler of its own for it.
+    """Calls ``before`` when Ctrl-C comes and the program leaves it to Python's own handler.
 
     The exception it raises lets go of what the main thread has: later would be too late. As in
     ``exits`` a class stands in, of which no frame is left when the real handler raises.
     """
     default = _signal.default_int_handler
-    if _signal.getsignal(_signal.SIGINT) is not default:
-        return
 
     def new(cls: type, *_arguments: Any) -> object:
         with suppress(KeyboardInterrupt):  # a second Ctrl-C meanwhile: the first one is about to raise
@@ -76,7 +75,8 @@ def on_interrupt(before: Callable[[], None]) -> None:
     stand_in = kind("default_int_handler", (), members)
     for module in filter(None, (_signal, sys.modules.get("signal"))):
         vars(module)["default_int_handler"] = stand_in
-    _signal.signal(_signal.SIGINT, stand_in)
+    if _signal.getsignal(_signal.SIGINT) is default:
+        _signal.signal(_signal.SIGINT, stand_in)
 
 
 def _own_frames(top: FrameType | None) -> list[FrameType]:
@@ -193,8 +193,9 @@ def _is_endless(call: ast.Call, frame: FrameType) -> bool:
 
 def _resolve(expression: ast.expr, frame: FrameType) -> Any:
     """The object an expression means in ``frame``, found without any call; MISSING where that takes one."""
-    if isinstance(expression, ast.Constant):
-        return expression.value
+    if isinstance(expression, (ast.Constant, ast.UnaryOp)):
+        with suppress(ValueError):
+            return ast.literal_eval(expression)
     if isinstance(expression, ast.Name):
         local = frame.f_locals.get(expression.id, MISSING)
         return frame.f_globals.get(expression.id, MISSING) if local is MISSING else local

@@ -93,7 +93,7 @@ class Session:
         self._saved = True
         _ignore_interrupts()
         ended = monotonic_ns()
-        self._record_locks()
+        locks.record(self._journal, ended)
         agent.stop()
         scheduler.stop()
         self._save_calls()
@@ -106,7 +106,7 @@ class Session:
         )
 
     def _record_locks(self) -> None:
-        locks.record(self._journal)
+        locks.record(self._journal, monotonic_ns())
 
     def _save_calls(self) -> None:
         if self._calls is None:
