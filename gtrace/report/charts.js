@@ -2,7 +2,7 @@
 
 import { STATES, SUMS, laneCells } from './aggregate.js';
 import { elide, formatCount, formatDuration, formatPercent, plotlyText } from './format.js';
-import { foldRows, poolsOf } from './groups.js';
+import { foldRows, nativePool, poolsOf } from './groups.js';
 
 /** The most bars in a chart. */
 const BARS = 40;
@@ -26,17 +26,20 @@ export function baseLayout(theme, extra) {
 /** @typedef {{label: string, totals: Float64Array, threads: number}} Bar */
 
 /**
- * One bar a thread; where they are too many, one a pool, and one for what is still left.
+ * One bar a thread, or a pool that is always folded; where they are too many, one a pool, and one for what is still left.
  * @param {string[]} names
  * @param {Float64Array[]} totals
  * @param {number[]} order
+ * @param {import('./groups.js').Pool[]} folded
  * @returns {Bar[]}
  */
-export function barsOf(names, totals, order) {
+export function barsOf(names, totals, order, folded = []) {
   const alive = order.filter((lane) => totals[lane].some((ns) => ns > 0));
   const barOf = (lane) => ({ label: names[lane], totals: totals[lane], threads: 1 });
-  if (alive.length <= BARS) return alive.map(barOf);
-  const rows = foldRows(alive, poolsOf(alive, names), new Set());
+  const inside = new Set(folded.flatMap((pool) => pool.lanes));
+  const free = alive.filter((lane) => !inside.has(lane));
+  const pools = free.length + folded.length <= BARS ? folded : [...folded, ...poolsOf(free, names)];
+  const rows = foldRows(alive, pools, new Set());
   const poolBar = (pool) => sumBar(`${pool.name} (${formatCount(pool.lanes.length)})`, pool.lanes.map((one) => totals[one]));
   const bars = rows.map(({ lane, pool }) => (pool ? poolBar(pool) : barOf(lane)));
   if (bars.length <= BARS) return bars;
@@ -71,7 +74,8 @@ function sumBar(label, all) {
  * @returns {{data: object[], layout: object}}
  */
 export function stateFigure(config, totals, options, theme) {
-  const bars = barsOf(config.threads.map((thread) => thread.name), totals, options.order);
+  const names = config.threads.map((thread) => thread.name);
+  const bars = barsOf(names, totals, options.order, nativePool(options.order, config.threads));
   const y = bars.map((_, i) => i);
   const limit = Math.floor(options.left / 7.4);
   const longest = Math.max(...bars.map((bar) => sumStates(bar.totals)), 1);

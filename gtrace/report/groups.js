@@ -27,6 +27,19 @@ export function poolsOf(lanes, names) {
   return [...pools.values()].filter((pool) => pool.lanes.length > 1);
 }
 
+export const NATIVE_POOL = 'native threads';
+
+/**
+ * The threads of native libraries that never entered Python, as one pool; none where there is but one.
+ * @param {number[]} lanes
+ * @param {{native: boolean}[]} threads
+ * @returns {Pool[]}
+ */
+export function nativePool(lanes, threads) {
+  const native = lanes.filter((lane) => threads[lane].native);
+  return native.length > 1 ? [{ name: NATIVE_POOL, lanes: native }] : [];
+}
+
 /**
  * The most threads alive at one instant.
  * @param {{start: number, end: number}[]} threads

@@ -1,8 +1,8 @@
 // The rows of the timeline: which lanes, in which order, and their labels.
 
 import { sumStates } from './charts.js';
-import { formatCount } from './format.js';
-import { foldRows, peakAlive, poolsOf } from './groups.js';
+import { formatCount, formatDuration } from './format.js';
+import { foldRows, nativePool, peakAlive, poolsOf } from './groups.js';
 
 /** Above so many threads their pools are folded from the start. */
 const MANY = 100;
@@ -58,7 +58,9 @@ export function arrangeRows(self) {
   const onTop = self.order.filter((lane) => self.onTop.has(lane));
   self.order = [...onTop, ...self.order.filter((lane) => !self.onTop.has(lane))];
   self.shown = wanted ? self.order.filter((lane) => laneMatches(self, lane, wanted)) : self.order;
-  const foldable = self.fold ? poolsOf(self.shown.filter((lane) => !self.onTop.has(lane)), self.names) : [];
+  const free = self.shown.filter((lane) => !self.onTop.has(lane));
+  const native = nativePool(free, threads);
+  const foldable = [...native, ...(self.fold ? poolsOf(free.filter((lane) => !native[0]?.lanes.includes(lane)), self.names) : [])];
   for (const pool of foldable) pool.peak = peakAlive(pool.lanes.map((lane) => threads[lane]));
   self.rows = foldRows(self.shown, foldable, self.open);
   self.row = rowFor(self.rows.length);
@@ -95,13 +97,19 @@ function laneLabel(self, lane) {
   return label;
 }
 
+/** What the threads of a pool did in all, most first. */
+function sumWords(self, pool) {
+  const sums = self.world.config.states.map((state, s) => [state.label, pool.lanes.reduce((sum, lane) => sum + self.totals[lane][s], 0)]);
+  return sums.filter(([, ns]) => ns > 0).sort((a, b) => b[1] - a[1]).map(([label, ns]) => `${label} ${formatDuration(ns)}`).join('\n');
+}
+
 function poolLabel(self, pool) {
   const label = document.createElement('div');
   label.className = 'lane-label pool';
   const button = document.createElement('button');
   button.type = 'button';
   button.className = 'link';
-  button.title = `${pool.name}\n${pool.lanes.length} threads`;
+  button.title = `${pool.name}\n${pool.lanes.length} threads\n${sumWords(self, pool)}`;
   button.setAttribute('aria-expanded', String(self.open.has(pool.name)));
   button.textContent = `${self.open.has(pool.name) ? '▾' : '▸'} ${pool.name} (${formatCount(pool.lanes.length)})`;
   button.addEventListener('click', () => {

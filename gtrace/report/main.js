@@ -272,7 +272,7 @@ function connectControls(page) {
   on('range-fit', () => showChosen(timeline));
   on('range-clear', () => select(timeline, null));
   const fold = byId('fold');
-  const { can, begin } = folding(timeline.shown, timeline.names);
+  const { can, begin } = folding(timeline.shown.filter((lane) => !page.world.config.threads[lane].native), timeline.names);
   const setFold = (value) => {
     timeline.fold = value;
     fold.setAttribute('aria-pressed', String(value));

@@ -134,14 +134,10 @@ function writeNote(self, scene, width) {
   const shares = scene.rows.some((row) => !hasRoom(scene.store, row.lane, self.view, width));
   const words = [`${formatDuration(to - from)} in view`, `${formatCount(inView)} intervals`];
   words.push(shares ? `columns of ${formatDuration((to - from) / width)} show shares` : 'every interval drawn by itself');
-  if (self.rows.some((row) => row.pool)) words.push(folded(self));
+  const closed = self.rows.filter((row) => row.pool && !self.open.has(row.pool.name)).length;
+  if (closed) words.push(closed === 1 ? '1 pool folded' : `${closed} pools folded`);
   if (self.search) words.push(`${self.shown.length} of ${self.order.length} threads match “${self.search}”`);
   self.element('view-note').textContent = words.join(' · ');
-}
-
-function folded(self) {
-  const count = self.rows.filter((row) => row.pool).length;
-  return count === 1 ? '1 pool folded' : `${count} pools folded`;
 }
 
 /** Shows another part of the run; `remember` says whether the way back leads here. */

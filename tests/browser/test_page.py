@@ -560,3 +560,32 @@ def test_a_pin_draws_the_arrow_from_the_thread_that_let_it_go_on(open_page):
     opened.page.keyboard.press("Escape")
     settle(opened)
     assert dark_pixels(opened, between_w1_and_w2) == 0
+
+
+WITH_NATIVE = (
+    SMALL
+    + """
+"native thread 71"  0-60   native
+"native thread 71"  60-100 blocked
+"native thread 72"  0-80   native
+"native thread 72"  80-100 blocked
+"""
+)
+
+
+def test_native_threads_are_one_lane_that_opens(open_page):
+    known = timeline(WITH_NATIVE)
+    native = known.threads["name"].str.startswith("native")
+    known = replace(known, threads=known.threads.assign(kind=native.map({True: "native", False: "python"})))
+    opened = open_page(known, ready=CHARTS)
+    page = opened.page
+    names = ["MainThread", "w1", "w2"]
+    assert page.locator(".lane-label").all_inner_texts() == [*names, "▸ native threads (2)"]
+    assert "native 140 ms\nblocked 60.0 ms" in page.locator(".pool button").get_attribute("title")
+    page.locator("#lane-canvas").hover(position={"x": 400, "y": 112})
+    assert "native threads, 2 threads" in opened.text("#tooltip")
+    bars = page.locator("#state-chart .annotation-text").all_text_contents()
+    assert bars == [*names, "native threads (2)"]
+    page.get_by_role("button", name="native threads (2)").click()
+    natives = ["native thread 71", "native thread 72"]
+    assert page.locator(".lane-label").all_inner_texts() == [*names, "▾ native threads (2)", *natives]
