@@ -32,6 +32,20 @@ SERIES: Final = (State.NATIVE, State.GIL_WAIT, State.RUNNING, State.LOCK_WAIT, S
                  State.STALLED, State.BLOCKED)  # fmt: skip
 """The states whose colours the curves of a chart borrow, in this order."""
 NOT_RUN: Final = "not run"
+DEPENDS: Final = "depends"
+FOR_ONE: Final[dict[Any, tuple[str, str]]] = {
+    Outcome.HOLDS: ("holds", "hold"),
+    Outcome.FAILS: ("does not hold", "do not hold"),
+    Outcome.NOT_HERE: ("is not about it", "are not about it"),
+    Outcome.NOT_MEASURED: ("could not be measured", "could not be measured"),
+}
+FOR_MANY: Final[dict[Any, tuple[str, str]]] = {
+    Outcome.HOLDS: ("holds wherever measured", "hold wherever measured"),
+    DEPENDS: ("depends on the interpreter", "depend on the interpreter"),
+    Outcome.FAILS: ("holds nowhere", "hold nowhere"),
+    Outcome.NOT_MEASURED: ("could not be judged", "could not be judged"),
+}
+"""How many claims came out so, for one of them and for more."""
 MANY_ROWS: Final = 8
 """From so many rows on a table can be filtered."""
 STRIP_WIDTH: Final = 96
@@ -68,7 +82,6 @@ def render_lab(labs: Sequence[Results], folder: Path, expected: Sequence[str] = 
     outcomes = [[result.finding.outcome for result in results if result] for results in by_claim(labs)]
     return template("lab.html").render({
         "verdict": verdict(outcomes, names),
-        "tally": tally(outcomes) if len(labs) > 1 else (),
         "columns": [_column(lab, name) for lab, name in zip(labs, names, strict=True)],
         "claims": claims,
         "missing": [safe_text(name) for name in dict.fromkeys(expected) if name not in known],
@@ -89,35 +102,24 @@ def _colours() -> list[dict[str, str]]:
     return [{"light": COLOURS[state].light, "dark": COLOURS[state].dark} for state in SERIES]
 
 
-def tally(outcomes: Sequence[Sequence[Outcome]]) -> list[tuple[str, int]]:
-    """How many claims hold on all interpreters, on some, on none, or could not be judged."""
-    kinds = Counter(_kind(found) for found in outcomes)
-    words = ("hold wherever measured", "depend on the interpreter", "hold nowhere", "not judged")
-    return [(word, kinds[word]) for word in words if kinds[word]]
-
-
-def _kind(found: Sequence[Outcome]) -> str:
-    judged = {outcome for outcome in found if outcome in (Outcome.HOLDS, Outcome.FAILS)}
-    if not judged:
-        return "not judged"
-    if len(judged) > 1:
-        return "depend on the interpreter"
-    return "hold wherever measured" if Outcome.HOLDS in judged else "hold nowhere"
-
-
 def verdict(outcomes: Sequence[Sequence[Outcome]], names: Sequence[str]) -> str:
-    """What the whole page says, in a sentence."""
+    """What the whole page says, in a sentence; ``outcomes`` are those of each claim."""
     if not outcomes:
         return "Nothing was measured."
+    many = len(names) > 1
+    words = FOR_MANY if many else FOR_ONE
+    found = Counter(_kind(some) if many else some[0] for some in outcomes)
+    parts = ", ".join(f"{found[kind]} {word[found[kind] > 1]}" for kind, word in words.items() if found[kind])
     claims = f"{len(outcomes)} claim{'s' if len(outcomes) > 1 else ''}"
-    if len(names) > 1:
-        parts = ", ".join(f"{count} {word}" for word, count in tally(outcomes))
-        return f"Of {claims} on {len(names)} interpreters, {parts}."
-    found = Counter(one for [one] in outcomes)
-    words = {Outcome.HOLDS: "hold", Outcome.FAILS: "do not hold", Outcome.NOT_HERE: "are not about it",
-             Outcome.NOT_MEASURED: "could not be measured"}  # fmt: skip
-    parts = ", ".join(f"{found[outcome]} {word}" for outcome, word in words.items() if found[outcome])
-    return f"Of {claims} on Python {names[0]}, {parts}."
+    return f"Of {claims} on {f'{len(names)} interpreters' if many else f'Python {names[0]}'}, {parts}."
+
+
+def _kind(found: Sequence[Outcome]) -> Any:
+    """The one outcome of a claim wherever it could be judged, DEPENDS where there are both."""
+    judged = {outcome for outcome in found if outcome in (Outcome.HOLDS, Outcome.FAILS)}
+    if len(judged) > 1:
+        return DEPENDS
+    return judged.pop() if judged else Outcome.NOT_MEASURED
 
 
 def _column(lab: Results, name: str) -> dict[str, Any]:
