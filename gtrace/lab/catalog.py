@@ -7,9 +7,14 @@ from typing import TYPE_CHECKING, Final
 from gtrace.errors import UsageError
 from gtrace.lab.experiments import (
     atlas,
+    contention,
     cpu_bound,
+    executors,
     io_overlap,
+    lost_update,
+    producer_consumer,
     releases_gil,
+    thread_data,
 )
 
 if TYPE_CHECKING:
@@ -24,6 +29,18 @@ EXPERIMENTS: Final[tuple[Experiment, ...]] = (
     io_overlap.FILES,
     releases_gil.EXPERIMENT,
     atlas.EXPERIMENT,
+    thread_data.PLACES,
+    lost_update.INCREMENT,
+    lost_update.LOST_UPDATE,
+    thread_data.CONTEXT,
+    executors.EXECUTORS,
+    executors.START_METHODS,
+    executors.TO_THREAD,
+    producer_consumer.EXPERIMENT,
+    contention.THROUGHPUT,
+    contention.REENTRANT,
+    contention.NOTIFY,
+    contention.MEET,
 )  # fmt: skip
 
 

@@ -1,0 +1,300 @@
+"""Locks that several threads want: throughput by the number of threads, RLock, Condition and Barrier."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from statistics import median
+from typing import TYPE_CHECKING, Final
+
+from gtrace.lab.claims import CannotTell, Chart, Curve, Experiment, Figure, Finding, Outcome, Run, Table
+from gtrace.lab.looking import lanes_named, seconds_in, span_of, spread
+from gtrace.model import NS_PER_S, State
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Mapping, Sequence
+
+    import pandas as pd
+
+    from gtrace.lab.claims import Observation
+    from gtrace.timeline import Timeline
+
+    Judge = Callable[[Observation], Finding]
+
+COUNTS: Final = (1, 2, 4, 8)
+STEPS: Final = 40
+"""Done by each group of threads together."""
+SHARED, OWN = "shared", "own"
+ONE_AT_A_TIME: Final = 1.05
+NO_MORE: Final = 1.3
+"""Up to here eight threads get as much done as one, with what a loaded machine makes of it."""
+SCALES: Final = 2.0
+"""From here on eight threads, each with a lock of its own, get clearly more done than one."""
+LOCK, RLOCK, CONDITION, BARRIER = "lock", "rlock", "condition", "barrier"
+
+
+@dataclass(frozen=True)
+class Group:
+    """The threads that do the steps together."""
+
+    timeline: Timeline
+    lanes: tuple[int, ...]
+
+    @classmethod
+    def of(cls, observation: Observation, locks: str, count: int) -> Group:
+        lanes = lanes_named(observation.timeline, f"{locks}-{count}-")
+        if len(lanes) != count:
+            raise CannotTell(f"of {count} threads with {locks} locks the timeline shows {len(lanes)}")
+        return cls(observation.timeline, tuple(lanes))
+
+    @property
+    def seconds(self) -> float:
+        start, end = span_of(self.timeline, self.lanes)
+        return end - start
+
+    @property
+    def steps_at_once(self) -> float:
+        """How many threads were in a step, asleep with a lock in their hands, on average."""
+        return seconds_in(self.timeline, self.lanes, State.SLEEP) / self.seconds
+
+    @property
+    def waiting_for_locks(self) -> float:
+        """How many threads waited for a lock on average."""
+        return seconds_in(self.timeline, self.lanes, State.LOCK_WAIT) / self.seconds
+
+    @property
+    def throughput(self) -> float:
+        """Steps a second."""
+        return STEPS / self.seconds
+
+
+def check_throughput(observations: Mapping[str, Sequence[Observation]]) -> Finding:
+    """Under one lock one thread is in a step at a time, however many there are, and all others wait."""
+    runs = observations["steps"]
+    groups = {
+        locks: {n: [Group.of(run, locks, n) for run in runs] for n in COUNTS} for locks in (SHARED, OWN)
+    }
+    most = max(COUNTS)
+    gain = {locks: _gain(by_count[1], by_count[most]) for locks, by_count in groups.items()}
+    shared, own = groups[SHARED][most], groups[OWN][most]
+    in_steps = tuple(group.steps_at_once for group in shared)
+    waiting = tuple(group.waiting_for_locks for group in shared)
+    if not min(group.steps_at_once for group in (*shared, *own)):
+        raise CannotTell("the timeline does not show the steps")
+    serial = max(in_steps) <= ONE_AT_A_TIME and median(waiting) > most / 4
+    free = median(group.steps_at_once for group in own) >= SCALES
+    return Finding(
+        Outcome.HOLDS
+        if serial and free and median(gain[SHARED]) <= NO_MORE < median(gain[OWN])
+        else Outcome.FAILS,
+        f"Eight threads under one lock got {spread(gain[SHARED])} times as much done as one, with"
+        f" {spread(in_steps)} of them at work and {median(waiting):.1f} waiting for the lock; with a lock for"
+        f" each, {spread(gain[OWN])} times as much.",
+        (
+            Figure("throughput of eight threads against one, one lock", gain[SHARED]),
+            Figure("throughput of eight threads against one, a lock each", gain[OWN]),
+        ),
+        (_steps_table(groups[SHARED]),),
+        (_throughput_chart(groups),),
+    )
+
+
+def _gain(ones: Sequence[Group], groups: Sequence[Group]) -> tuple[float, ...]:
+    return tuple(group.throughput / one.throughput for one, group in zip(ones, groups, strict=True))
+
+
+def _steps_table(by_count: Mapping[int, Sequence[Group]]) -> Table:
+    return Table(
+        "Threads under one lock",
+        ("threads", "at work", "waiting for the lock", "steps a second"),
+        tuple(
+            (
+                count,
+                round(median(group.steps_at_once for group in groups), 2),
+                round(median(group.waiting_for_locks for group in groups), 2),
+                round(median(group.throughput for group in groups)),
+            )
+            for count, groups in by_count.items()
+        ),
+    )
+
+
+def _throughput_chart(groups: Mapping[str, Mapping[int, Sequence[Group]]]) -> Chart:
+    names = {SHARED: "one lock for all", OWN: "a lock for each"}
+    return Chart(
+        "Throughput under locks",
+        "threads",
+        "steps a second",
+        tuple(
+            Curve(
+                names[locks],
+                tuple(
+                    (count, median(ys), min(ys), max(ys))
+                    for count, ys in ((n, [group.throughput for group in at]) for n, at in by_count.items())
+                ),
+            )
+            for locks, by_count in groups.items()
+        ),
+        log="xy",
+    )
+
+
+@dataclass(frozen=True)
+class Doer:
+    """One thread, by its name."""
+
+    timeline: Timeline
+    lane: int
+
+    @classmethod
+    def of(cls, observation: Observation, name: str) -> Doer:
+        return cls(observation.timeline, lanes_named(observation.timeline, name)[0])
+
+    @property
+    def tid(self) -> int:
+        return int(self.timeline.threads["tid"].loc[self.lane])
+
+    def waits(self, *reasons: str) -> pd.DataFrame:
+        """Its waits for locks, by reason."""
+        rows = self.timeline.intervals
+        chosen = (rows["lane"] == self.lane) & (rows["state"] == State.LOCK_WAIT.value)
+        return rows[(chosen & rows["reason"].isin(reasons)).to_numpy()]
+
+    @property
+    def sleeps(self) -> list[tuple[int, int]]:
+        """When its sleeps began and ended."""
+        rows = self.timeline.intervals
+        chosen = rows[((rows["lane"] == self.lane) & (rows["state"] == State.SLEEP.value)).to_numpy()]
+        return list(zip(chosen["start_ns"], chosen["end_ns"], strict=True))
+
+
+def all_doers(observation: Observation, prefix: str) -> list[Doer]:
+    return [Doer(observation.timeline, lane) for lane in lanes_named(observation.timeline, prefix)]
+
+
+def check_rlock(observations: Mapping[str, Sequence[Observation]]) -> Finding:
+    """The holder never waits, another waits for its last release, and a Lock's holder waits for itself."""
+    return _each(observations["twice"], _rlock)
+
+
+def _rlock(observation: Observation) -> Finding:
+    holder, other, itself = (Doer.of(observation, name) for name in ("holder", "other", "itself"))
+    inner, last = _ends_of_sleeps(holder, 2)
+    blocked = other.waits(RLOCK, LOCK)
+    own = holder.waits(RLOCK, LOCK)
+    alone = itself.waits(LOCK)
+    if blocked.empty or alone.empty:
+        raise CannotTell("the timeline does not show the waits for the locks")
+    until_last = bool((blocked["start_ns"].min() < inner) & (blocked["end_ns"].max() >= last))
+    by_holder = int(blocked["blocker_tid"].iloc[-1]) == holder.tid
+    refused = "a Lock a second time: False" in observation.output and bool((alone["blocker_tid"] == -1).all())
+    waited = _seconds(alone)
+    return Finding(
+        Outcome.HOLDS if own.empty and until_last and by_holder and refused else Outcome.FAILS,
+        f"The thread that took an RLock twice waited {_seconds(own):.2f} s for it; another waited"
+        f" {_seconds(blocked):.2f} s, {'until' if until_last else 'not until'} the last release; a thread"
+        f" that took a Lock twice waited {waited:.2f} s for itself, in vain.",
+    )
+
+
+def check_condition(observations: Mapping[str, Sequence[Observation]]) -> Finding:
+    """The notifier gets the lock while all wait; notify ends one wait, notify_all the others."""
+    return _each(observations["notify"], _condition)
+
+
+def _condition(observation: Observation) -> Finding:
+    notifier = Doer.of(observation, "notifier")
+    waits = [waiter.waits(CONDITION) for waiter in all_doers(observation, "waiter-")]
+    first_call, second_call, _ = _ends_of_sleeps(notifier, 3)
+    if any(rows.empty for rows in waits):
+        raise CannotTell("the timeline does not show the waits for the condition")
+    before = sum(int(rows["start_ns"].min()) < first_call for rows in waits)
+    ends = [int(rows["end_ns"].max()) for rows in waits]
+    first, later = (
+        sum(first_call <= end < second_call for end in ends),
+        sum(end >= second_call for end in ends),
+    )
+    by_notifier = sum(int(rows["blocker_tid"].iloc[0]) == notifier.tid for rows in waits)
+    right = before == by_notifier == len(waits) == first + later and first == 1
+    return Finding(
+        Outcome.HOLDS if right else Outcome.FAILS,
+        f"{before} of {len(waits)} threads waited while another held the condition's lock; {first} went on"
+        f" after notify and {later} after notify_all; {by_notifier} were woken by the notifier.",
+    )
+
+
+def check_barrier(observations: Mapping[str, Sequence[Observation]]) -> Finding:
+    """All but the last to come wait at the barrier until it comes, and it wakes them."""
+    return _each(observations["meet"], _barrier)
+
+
+def _barrier(observation: Observation) -> Finding:
+    walkers = all_doers(observation, "walker-")
+    if any(len(walker.sleeps) == 0 for walker in walkers):
+        raise CannotTell("the timeline does not show when the threads came to the barrier")
+    arrivals = [walker.sleeps[-1][1] for walker in walkers]
+    last_arrival, last = max(zip(arrivals, walkers, strict=True), key=lambda pair: pair[0])
+    waits = [walker.waits(BARRIER) for walker in walkers if walker is not last]
+    met = [rows for rows in waits if len(rows) and int(rows["end_ns"].max()) >= last_arrival]
+    woken = sum(int(rows["blocker_tid"].iloc[0]) == last.tid for rows in met)
+    delay = max((int(rows["end_ns"].max()) - last_arrival for rows in met), default=0)
+    right = len(met) == woken == len(walkers) - 1
+    return Finding(
+        Outcome.HOLDS if right else Outcome.FAILS,
+        f"{len(met)} of {len(walkers) - 1} threads that came earlier waited until the last one came, which"
+        f" woke {woken} of them; all of these were on their way {delay / 1e6:.1f} ms later.",
+    )
+
+
+def _each(observations: Sequence[Observation], judge: Judge) -> Finding:
+    """The first finding that does not hold, or that of the first repeat."""
+    findings = [judge(observation) for observation in observations]
+    return next((found for found in findings if found.outcome is not Outcome.HOLDS), findings[0])
+
+
+def _ends_of_sleeps(doer: Doer, count: int) -> list[int]:
+    if len(doer.sleeps) != count:
+        raise CannotTell(
+            f"the timeline shows {len(doer.sleeps)} sleeps of a thread that sleeps {count} times"
+        )
+    return [end for _, end in doer.sleeps]
+
+
+def _seconds(rows: pd.DataFrame) -> float:
+    return float((rows["end_ns"] - rows["start_ns"]).sum()) / NS_PER_S
+
+
+THROUGHPUT: Final = Experiment(
+    name="lock_throughput",
+    claim="More threads on one lock that is always held get no more done; the others wait for it.",
+    source="often told of lock contention; Amdahl's law",
+    runs=(Run("steps", "lock_throughput", ("--steps", str(STEPS), "--seconds", "0.003"), repeats=2),),
+    check=check_throughput,
+    needs=("gil", "calls"),
+)
+
+REENTRANT: Final = Experiment(
+    name="rlock",
+    claim="A thread can take an RLock that it holds again, and must release it as often; a Lock it cannot.",
+    source="docs.python.org/3/library/threading.html: RLock objects",
+    runs=(Run("twice", "rlock", repeats=2),),
+    check=check_rlock,
+    needs=("gil", "calls"),
+)
+
+NOTIFY: Final = Experiment(
+    name="condition",
+    claim="Condition.wait lets the lock go while it waits; notify wakes one thread, notify_all all of them.",
+    source="docs.python.org/3/library/threading.html: Condition objects",
+    runs=(Run("notify", "condition", repeats=2),),
+    check=check_condition,
+    needs=("gil", "calls"),
+)
+
+MEET: Final = Experiment(
+    name="barrier",
+    claim="A barrier holds the threads that come until the last of them comes, and then lets all go.",
+    source="docs.python.org/3/library/threading.html: Barrier objects",
+    runs=(Run("meet", "barrier", repeats=2),),
+    check=check_barrier,
+    needs=("gil", "calls"),
+)
