@@ -7,13 +7,13 @@ import sys
 from typing import TYPE_CHECKING, Final, NoReturn
 
 import gtrace
-from gtrace.cli import check, doctor, export, intervals, lab, report, run, summary
+from gtrace.cli import check, compare, doctor, export, intervals, lab, report, run, summary
 from gtrace.errors import GtraceError, UsageError
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
-COMMANDS: Final = (run, report, summary, intervals, check, export, lab, doctor)
+COMMANDS: Final = (run, report, summary, intervals, compare, check, export, lab, doctor)
 EXIT_FAILURE: Final = 2
 EXIT_INTERRUPTED: Final = 130
 

@@ -1,0 +1,148 @@
+"""``gtrace compare``: recordings side by side, and what differs by more than noise."""
+
+from __future__ import annotations
+
+import json
+import os
+import sys
+from functools import lru_cache
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, Final
+
+from gtrace.errors import UsageError
+
+if TYPE_CHECKING:
+    import argparse
+    from collections.abc import Sequence
+
+    from rich.console import Console
+
+    from gtrace.analysis.compare import Comparison
+    from gtrace.analysis.variants import Recorded, Sorted
+    from gtrace.timeline import Timeline
+
+PAGE: Final = Path("reports/compare.html")
+KEPT: Final = 4
+"""Timelines kept in memory: enough that small comparisons fold nothing twice."""
+
+
+def add_parser(commands: Any) -> None:
+    """Adds this command to the parser."""
+    parser: argparse.ArgumentParser = commands.add_parser(
+        "compare",
+        help="show recordings side by side, and what differs by more than noise",
+        description="Recordings of the same command, interpreter and options whose names differ in a number"
+        " at the end (before-1, before-2) are repeats of one variant; the first variant is what the others"
+        " are compared with. NAME=REC and --variant say otherwise.",
+    )
+    parser.add_argument("recordings", nargs="*", metavar="REC", help="recordings (folders), or NAME=REC")
+    parser.add_argument(
+        "--variant",
+        nargs="+",
+        action="append",
+        default=[],
+        metavar=("NAME", "REC"),
+        help="a variant's name and its recordings; may be given more than once",
+    )
+    parser.add_argument("-o", "--output", type=Path, default=PAGE, metavar="PAGE", help=f"the page ({PAGE})")
+    parser.add_argument("--no-report", action="store_true", help="write no page")
+    parser.add_argument("--json", metavar="PATH", help="write the numbers as JSON there, - for stdout")
+    parser.add_argument("--open", action="store_true", help="open the page in a browser")
+    parser.add_argument("--quiet", action="store_true", help="say nothing but errors")
+    parser.set_defaults(run=run)
+
+
+def run(arguments: argparse.Namespace) -> int:
+    """Measures the recordings, names what differs, and writes JSON and page."""
+    from rich.console import Console
+
+    from gtrace.analysis.compare import compare
+    from gtrace.analysis.compared import as_data
+    from gtrace.analysis.variants import sort_variants
+    from gtrace.cli.comparing import show_comparison
+    from gtrace.cli.files import require_writable, write_text
+
+    given = places(arguments.recordings, arguments.variant)
+    if not arguments.no_report:
+        require_writable(arguments.output)
+    found = sort_variants(_measured(given, Console(stderr=True, quiet=arguments.quiet)))
+    comparisons = compare([one.variant for one in found])
+    show_comparison(found, comparisons, Console(stderr=arguments.json == "-", quiet=arguments.quiet))
+    if arguments.json is not None:
+        text = json.dumps(as_data(found, comparisons), indent=1) + "\n"
+        if arguments.json == "-":
+            sys.stdout.write(text)
+        else:
+            write_text(Path(arguments.json), text)
+    if not arguments.no_report:
+        _write_page(found, comparisons, arguments)
+    return 0
+
+
+def places(recordings: Sequence[str], variants: Sequence[Sequence[str]]) -> list[tuple[str, Path]]:
+    """The variant's name (empty where none was given) and the folder of every recording, in order.
+
+    Raises UsageError where there are fewer than two, or one is to be its own repeat.
+    """
+    found = [_place(text) for text in recordings]
+    for name, *paths in variants:
+        if not paths:
+            raise UsageError(f"no recordings of the variant {name}: say --variant NAME REC [REC ...]")
+        found += [(name, Path(path)) for path in paths]
+    if len(found) < len(("one", "another")):
+        raise UsageError("nothing to compare with: give two recordings or more")
+    seen = set()
+    for name, path in found:
+        key = name, os.path.realpath(path)
+        if key in seen:
+            raise UsageError(f"the same recording twice: {path}: a run is no repeat of itself")
+        seen.add(key)
+    return found
+
+
+def _place(text: str) -> tuple[str, Path]:
+    """``NAME=REC``, or a path, which may have an equals sign of its own."""
+    name, equals, path = text.partition("=")
+    return (name, Path(path)) if equals and name and path and not Path(text).exists() else ("", Path(text))
+
+
+@lru_cache(maxsize=KEPT)
+def timeline_of(path: Path) -> Timeline:
+    """The timeline of the recording in the folder ``path``."""
+    from gtrace.recording import load
+    from gtrace.timeline.build import build_timeline
+
+    return build_timeline(load(path))
+
+
+def _measured(given: list[tuple[str, Path]], console: Console) -> list[Recorded]:
+    from gtrace.analysis.measuring import measure
+    from gtrace.analysis.variants import Recorded
+
+    found = []
+    for number, (name, path) in enumerate(given, start=1):
+        if console.is_terminal:
+            console.print(f"reading {number} of {len(given)}", end="\r", markup=False, highlight=False)
+        found.append(Recorded(Path(os.path.abspath(path)), measure(timeline_of(path)), name))
+    return found
+
+
+def _write_page(found: Sequence[Sorted], comparisons: Sequence[Comparison], arguments: Any) -> None:
+    from gtrace.cli.files import write_text
+    from gtrace.report.compare import Shown, render_comparison
+    from gtrace.report.index import render_index
+
+    page: Path = arguments.output
+    shown = []
+    for one in found:
+        number = one.typical_run
+        shown.append(Shown(one.variant, number, timeline_of(Path(one.paths[number]))))
+    write_text(page, render_comparison(shown, comparisons))
+    if page.parent.name == "reports":
+        write_text(page.parent / "index.html", render_index(page.parent))
+    if not arguments.quiet:
+        print(f"page: {page}", file=sys.stderr)
+    if arguments.open:
+        import webbrowser
+
+        webbrowser.open(page.absolute().as_uri())
