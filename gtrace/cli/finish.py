@@ -16,6 +16,7 @@ from rich.progress import BarColumn, Progress, TextColumn
 from gtrace.analysis.summary import summarize
 from gtrace.cli.console import show_summary
 from gtrace.cli.files import write_text
+from gtrace.cli.span import span_of
 from gtrace.recording import compact
 from gtrace.timeline.build import build_timeline
 
@@ -34,6 +35,8 @@ class Wishes:
     json: str | None = None
     open: bool = False
     quiet: bool = False
+    span: tuple[float | None, float | None] = (None, None)
+    """From when to when in seconds the page is; None: from the start, to the end."""
 
 
 def finish(recording: Recording, wishes: Wishes) -> None:
@@ -49,8 +52,7 @@ def finish(recording: Recording, wishes: Wishes) -> None:
         step("folding")
         timeline = build_timeline(recording)
         step("rendering")
-        if wishes.page is not None:
-            _write_page(timeline, wishes.page)
+        _write_page(timeline, wishes)
         step("saving")
         compact(recording)
     summary = summarize(timeline)
@@ -81,11 +83,14 @@ def _steps(console: Console) -> Iterator[Callable[[str], None]]:
         yield lambda description: progress.update(task, completed=next(done), description=description)
 
 
-def _write_page(timeline: Timeline, page: Path) -> None:
+def _write_page(timeline: Timeline, wishes: Wishes) -> None:
     from gtrace.report import render
     from gtrace.report.index import render_index
 
-    write_text(page, render(timeline))
+    page = wishes.page
+    if page is None:
+        return
+    write_text(page, render(timeline, span_of(*wishes.span, timeline.run.duration)))
     if page.parent.name == "reports":
         write_text(page.parent / "index.html", render_index(page.parent))
 

@@ -5,6 +5,8 @@ from __future__ import annotations
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from gtrace.cli.span import add_span_options, require_sense
+
 if TYPE_CHECKING:
     import argparse
 
@@ -14,6 +16,7 @@ def add_parser(commands: Any) -> None:
     parser: argparse.ArgumentParser = commands.add_parser("report", help="write the page of a recording")
     parser.add_argument("recording", type=Path, metavar="REC", help="the recording (a folder)")
     parser.add_argument("-o", "--output", type=Path, metavar="PAGE", help="the page (REC with .html)")
+    add_span_options(parser)
     parser.add_argument("--open", action="store_true", help="open the page in a browser")
     parser.add_argument("--quiet", action="store_true", help="say nothing but errors")
     parser.set_defaults(run=run)
@@ -24,7 +27,9 @@ def run(arguments: argparse.Namespace) -> int:
     from gtrace.cli.finish import Wishes, finish
     from gtrace.recording import load
 
+    require_sense(arguments.begin, arguments.end)
     recording = load(arguments.recording)
     page = arguments.output or arguments.recording.absolute().with_suffix(".html")
-    finish(recording, Wishes(page, open=arguments.open, quiet=arguments.quiet))
+    span = (arguments.begin, arguments.end)
+    finish(recording, Wishes(page, open=arguments.open, quiet=arguments.quiet, span=span))
     return 0

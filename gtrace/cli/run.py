@@ -13,6 +13,7 @@ from typing import Any, Final
 
 from gtrace.cli.capture import capture, require_evidence
 from gtrace.cli.files import require_writable, require_writable_folder
+from gtrace.cli.span import add_span_options, require_sense
 from gtrace.errors import LaunchError, UsageError
 from gtrace.recorder.launch import LaunchOptions
 
@@ -40,6 +41,7 @@ def add_parser(commands: Any) -> None:
     page = parser.add_mutually_exclusive_group()
     page.add_argument("--report", type=Path, metavar="PAGE", help="the page (reports/SCRIPTNAME.html)")
     page.add_argument("--no-report", action="store_true", help="only record")
+    add_span_options(parser)
     parser.add_argument("--json", metavar="PATH", help="write the summary as JSON there, - for stdout")
     parser.add_argument("--open", action="store_true", help="open the page in a browser")
     parser.add_argument("--python", default=sys.executable, metavar="EXE", help="the interpreter to run")
@@ -82,6 +84,7 @@ def _bytes(text: str) -> int:
 def run(arguments: argparse.Namespace) -> int:
     """Records and renders; gives the program's own exit code."""
     program = _program(arguments)
+    require_sense(arguments.begin, arguments.end)
     page = None if arguments.no_report else arguments.report or REPORTS / f"{program.name}.html"
     _check_places(page, arguments.json)
     path = arguments.output or (page or REPORTS / program.name).with_suffix(".gtrace")
@@ -96,7 +99,8 @@ def run(arguments: argparse.Namespace) -> int:
 
     recording = load(path)
     require_evidence(recording, arguments.python)
-    finish(recording, Wishes(page, arguments.json, arguments.open, arguments.quiet))
+    span = (arguments.begin, arguments.end)
+    finish(recording, Wishes(page, arguments.json, arguments.open, arguments.quiet, span))
     return outcome.exit_status
 
 

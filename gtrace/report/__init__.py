@@ -3,5 +3,6 @@
 from __future__ import annotations
 
 from gtrace.report.page import render
+from gtrace.report.part import Span
 
-__all__ = ["render"]
+__all__ = ["Span", "render"]

@@ -69,10 +69,19 @@ def pack(timeline: Timeline) -> Columns:
         ],
         **texts,
         "laneCounts": np.bincount(lane, minlength=lanes).tolist(),
-        "laneStarts": timeline.threads["start_ns"].tolist(),
+        "laneStarts": _lane_starts(timeline).tolist(),
         "kindCounts": np.bincount(lane[first], minlength=lanes).tolist(),
     }
     return Columns(header, packed)
+
+
+def _lane_starts(timeline: Timeline) -> Ints:
+    """When the first interval of each lane begins: with its thread, or where a part of the run does."""
+    starts = timeline.threads["start_ns"].to_numpy("int64").copy()
+    lane = timeline.intervals["lane"].to_numpy("int64")
+    first = np.flatnonzero(np.append(True, lane[1:] != lane[:-1])[: len(lane)])
+    starts[lane[first]] = timeline.intervals["start_ns"].to_numpy("int64")[first]
+    return starts
 
 
 def _beyond(values: Ints) -> list[list[int]]:

@@ -13,12 +13,14 @@ import numpy as np
 from gtrace.analysis.summary import gil_numbers, parallelism
 from gtrace.model import NS_PER_S, Evidence, Gil, Source, State
 from gtrace.report.escape import safe_text
+from gtrace.report.part import MOST_BYTES
 
 if TYPE_CHECKING:
     from collections.abc import Callable
 
     import pandas as pd
 
+    from gtrace.report.part import Part
     from gtrace.timeline.timeline import RunInfo, Timeline
 
 NOT_KNOWN: Final = "not known"
@@ -131,6 +133,21 @@ def only_inferred(timeline: Timeline) -> bool:
     """Whether no interval rests on the agent or the scheduler."""
     kinds = set(timeline.intervals["evidence"].dropna().unique())
     return kinds == {Evidence.INFERRED.value} and not timeline.run.free_threaded
+
+
+def part_words(timeline: Timeline, part: Part) -> str:
+    """What a page that does not hold the whole run must say of itself."""
+    if part.span is None:
+        return ""
+    begin, end = part.span.begin / NS_PER_S, part.span.end / NS_PER_S
+    whole = seconds(timeline.run.duration / NS_PER_S)
+    why = f" (all that was asked for would have passed {MOST_BYTES // 10**6} MB)" if part.shortened else ""
+    return (
+        f"This page holds every interval from {begin:.6g} s to {end:.6g} s of a run of {whole}{why}. The"
+        " timeline, the charts and the tables are of that part; the verdict, the headline numbers and the"
+        " strip named whole run are of all of it. `gtrace report REC --from S --to S` makes the page of"
+        " another part."
+    )
 
 
 def headline(timeline: Timeline) -> list[Number]:

@@ -4,7 +4,7 @@ import { pan, pin, redraw, select, show, showAll, showChosen, step, stepLane, un
 import { heldAt } from './gil.js';
 import { intervalAt } from './store.js';
 import { coresWords, holderWords, showWords } from './tooltip.js';
-import { panBy } from './view.js';
+import { panBy, sameRange } from './view.js';
 
 /** A drag shorter than this is a click, px. */
 const CLICK = 4;
@@ -55,7 +55,7 @@ function drag(self, at) {
   if (!held.far) return;
   hideTooltip(self);
   if (held.moves) {
-    show(self, panBy(held.view, (held.x - at.x) / self.width, self.duration), sameStart(self, held));
+    show(self, panBy(held.view, (held.x - at.x) / self.width, self.whole), sameStart(self, held));
   } else {
     const to = timeAt(self, Math.min(Math.max(at.x, 0), self.width));
     held.range = { from: Math.min(held.from, to), to: Math.max(held.from, to) };
@@ -105,7 +105,7 @@ function connectWheel(self) {
     const sideways = event.shiftKey || Math.abs(event.deltaX) > Math.abs(event.deltaY);
     const lines = event.deltaMode === 1 ? 16 : 1;
     const amount = (sideways && event.deltaX !== 0 ? event.deltaX : event.deltaY) * lines;
-    const whole = self.view.from <= 0 && self.view.to >= self.duration;
+    const whole = self.view.from <= self.whole.from && self.view.to >= self.whole.to;
     if (whole && !sideways && amount > 0) return;
     event.preventDefault();
     hideTooltip(self);
@@ -129,7 +129,7 @@ function connectOverview(self) {
   };
   strip.addEventListener('pointerdown', (event) => {
     strip.setPointerCapture(event.pointerId);
-    if (self.view.from > 0 || self.view.to < self.duration) { go(event); return; }
+    if (!sameRange(self.view, self.whole)) { go(event); return; }
     const box = strip.getBoundingClientRect();
     self.sweep = { box, x: event.clientX };
   });

@@ -12,8 +12,8 @@ import { folding } from './lanes.js';
 import { lockRows } from './locks.js';
 import { tableOptions } from './tableoptions.js';
 import { createTable, make, setRows } from './tableview.js';
-import { arrange, createTimeline, pin, redraw, select, show, showAll, showChosen, undo, useHeld, useTheme, zoom } from './timeline.js';
-import { formatHash, parseHash } from './view.js';
+import { arrange, createTimeline, pin, redraw, select, show, showAll, showChosen, undo, useHeld, useTheme, wholeOf, zoom } from './timeline.js';
+import { formatHash, parseHash, sameRange } from './view.js';
 import { latenciesWithin } from './wakeups.js';
 
 const LONGEST_HOLDS = 50;
@@ -31,8 +31,8 @@ async function start() {
   const config = JSON.parse(byId('config').textContent);
   const store = await decodeStore(config.columns, byId('blob').textContent);
   const world = { config, store, sums: buildSums(store) };
-  const page = { world, selection: null, hidden: new Set(), plotly: null, whole: { from: 0, to: Math.max(1, config.duration) } };
-  page.totals = config.threads.map((_, lane) => laneTotals(store, world.sums, lane, 0, page.whole.to));
+  const page = { world, selection: null, hidden: new Set(), plotly: null, whole: wholeOf(config) };
+  page.totals = config.threads.map((_, lane) => laneTotals(store, world.sums, lane, page.whole.from, page.whole.to));
   page.timeline = createTimeline(world, { onSelect: (range) => chooseRange(page, range), onMove: () => writeHash(page) });
   page.tables = createTables(page);
   buildLegend(page);
@@ -186,7 +186,7 @@ function writeRangeBar(page) {
   if (!page.selection) return;
   const { from, to } = page.selection;
   const instant = (time) => formatInstant(time, (to - from) / 10);
-  const length = `${formatDuration(to - from)} of ${formatDuration(page.whole.to)}`;
+  const length = `${formatDuration(to - from)} of ${formatDuration(page.whole.to - page.whole.from)}`;
   byId('range-text').textContent = `Selected ${instant(from)} to ${instant(to)}: ${length}. All numbers on the page are of this range.`;
 }
 
@@ -321,7 +321,7 @@ function writeHash(page) {
   clearTimeout(page.hashTimer);
   page.hashTimer = setTimeout(() => {
     const { timeline, whole } = page;
-    const zoomed = timeline.view.from > 0 || timeline.view.to < whole.to;
+    const zoomed = !sameRange(timeline.view, whole);
     const hash = formatHash({
       view: zoomed ? timeline.view : null, selection: page.selection,
       hidden: [...page.hidden].map((s) => page.world.config.states[s].id), lane: timeline.search,

@@ -9,9 +9,9 @@ from markupsafe import Markup
 from gtrace.analysis.verdict import judge
 from gtrace.model import EVIDENCE_MEANING, MEANING, State
 from gtrace.report import facts
-from gtrace.report.columns import pack
 from gtrace.report.escape import prose, safe_text, script_json
 from gtrace.report.palette import COLOURS, LABELS, PATTERNED, css_variables
+from gtrace.report.part import Part, Span, fitting_part, overview
 from gtrace.report.script import bundle, plotly
 from gtrace.report.template import asset, template
 from gtrace.timeline.blockers import lanes_at
@@ -33,16 +33,23 @@ WAKEUP_CAUSES: Final = {
 """What threads waited for, by the causes of a timeline's wake-ups, worded for a reader."""
 
 
-def render(timeline: Timeline) -> str:
-    """The page: HTML that opens from a file and asks for nothing else; same timeline, same text."""
-    return template("page.html").render(page_context(timeline))
+def render(timeline: Timeline, span: Span | None = None) -> str:
+    """The page: HTML that opens from a file and asks for nothing else; same timeline, same text.
+
+    With ``span`` its timeline and tables are of that stretch of the run. What would make the page
+    larger than ``MOST_BYTES`` is left out at the end of the stretch, and the page says so.
+    """
+    return template("page.html").render(page_context(timeline, fitting_part(timeline, span)))
 
 
-def page_context(timeline: Timeline) -> dict[str, Any]:
+def page_context(timeline: Timeline, part: Part) -> dict[str, Any]:
     """What the template shows, worded; text of the traced program still unescaped."""
     run = timeline.run
     verdict = judge(timeline)
-    packed = pack(timeline)
+    config = {**_config(part.timeline), "columns": part.packed.header}
+    if part.span is not None:
+        config["part"] = {"from": int(part.span.begin), "to": int(part.span.end)}
+        config["overview"] = overview(timeline)
     return {
         "title": facts.title_of(run),
         "command": facts.command_line(run),
@@ -57,6 +64,7 @@ def page_context(timeline: Timeline) -> dict[str, Any]:
             "advice": prose(verdict.advice),
             "numbers": [(safe_text(label), safe_text(value)) for label, value in verdict.numbers],
         },
+        "part": "" if part.span is None else prose(facts.part_words(timeline, part)),
         "banner": facts.INFERRED_BANNER if facts.only_inferred(timeline) else "",
         "headline": facts.headline(timeline),
         "environment": facts.environment(run),
@@ -67,8 +75,8 @@ def page_context(timeline: Timeline) -> dict[str, Any]:
         "light": Markup(css_variables("light")),  # noqa: S704 - constants of this package
         "dark": Markup(css_variables("dark")),  # noqa: S704 - constants of this package
         "style": asset("page.css"),
-        "config": Markup(script_json({**_config(timeline), "columns": packed.header})),  # noqa: S704 - escaped there
-        "blob": packed.blob,
+        "config": Markup(script_json(config)),  # noqa: S704 - escaped there
+        "blob": part.packed.blob,
         "script": bundle(SCRIPTS),
         "plotly": plotly(),
     }

@@ -32,6 +32,24 @@ export function prepare(canvas, size) {
 }
 
 /**
+ * Time in each state over the run, counted in as many cells as the page came with, in as many as are drawn.
+ * @param {{cells: number[][]}} overview of each state, ns per cell
+ * @param {number} count
+ * @returns {Float64Array} count × SUMS, ns per cell it came with
+ */
+export function spreadCells(overview, count) {
+  const out = new Float64Array(count * SUMS);
+  overview.cells.forEach((cells, s) => {
+    for (let i = 0; i < count; i += 1) {
+      const first = Math.floor((i * cells.length) / count);
+      const last = Math.max(first + 1, Math.floor(((i + 1) * cells.length) / count));
+      for (let c = first; c < last; c += 1) out[i * SUMS + s] += cells[c] / (last - first);
+    }
+  });
+  return out;
+}
+
+/**
  * The whole run, all threads together, with the part in view framed.
  * @param {HTMLCanvasElement} canvas
  * @param {Float64Array} cells

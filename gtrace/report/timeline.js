@@ -8,7 +8,7 @@ import { peakAlive } from './groups.js';
 import { arrangeRows, rowFor } from './lanes.js';
 import { drawMarks } from './marks.js';
 import { intervalAt, laneEnd, laneStart } from './store.js';
-import { coresInUse, drawAxis, drawCores, drawGil, drawOverview, prepare } from './strips.js';
+import { coresInUse, drawAxis, drawCores, drawGil, drawOverview, prepare, spreadCells } from './strips.js';
 import { cellWords, intervalWords, showWords } from './tooltip.js';
 import { clampView, panBy, sameRange, withMargin, zoomAt } from './view.js';
 
@@ -20,11 +20,12 @@ export function createTimeline(world, callbacks) {
   const element = (id) => document.getElementById(id);
   const { config, store, sums } = world;
   const duration = Math.max(1, config.duration);
+  const whole = wholeOf(config);
   const states = config.states.map((state) => state.id);
-  const totals = config.threads.map((_, lane) => laneTotals(store, sums, lane, 0, duration));
+  const totals = config.threads.map((_, lane) => laneTotals(store, sums, lane, whole.from, whole.to));
   const self = {
-    world, callbacks, duration, states, totals, element,
-    view: { from: 0, to: duration }, selection: null, pin: null, history: [],
+    world, callbacks, duration, whole, states, totals, element,
+    view: whole, selection: null, pin: null, history: [],
     order: [], shown: [], rows: [], fold: false, open: new Set(), onTop: new Set(), peak: peakAlive(config.threads),
     row: rowFor(store.lanes), hidden: new Set(), sort: 'start', search: '', drag: null,
     canvas: element('lane-canvas'), scroll: element('lane-scroll'), body: element('lane-body'),
@@ -74,8 +75,11 @@ function draw(self) {
 function drawStrips(self, scene, size) {
   const { store, sums, config } = self.world;
   const cells = Math.max(1, Math.floor(size.width));
-  if (!self.overviewCells) self.overviewCells = withoutEvidence(slicesOf(store, sums, { from: 0, to: self.duration }, cells));
-  const overviewNs = (self.duration / cells) * self.peak;
+  if (!self.overviewCells) {
+    const run = { from: 0, to: self.duration };
+    self.overviewCells = config.overview ? spreadCells(config.overview, cells) : withoutEvidence(slicesOf(store, sums, run, cells));
+  }
+  const overviewNs = config.overview ? config.overview.most : (self.duration / cells) * self.peak;
   drawOverview(self.element('overview'), self.overviewCells, { ...scene, overviewNs }, size);
   drawAxis(self.element('axis'), self.view, { line: self.paint.line, muted: self.ink.muted }, size);
   if (self.held) drawGil(self.element('gil'), self.held, { ...scene, names: self.names }, size);
@@ -83,6 +87,9 @@ function drawStrips(self, scene, size) {
   if (drawnFor) drawCores(self.element('cores'), self.cores.used, { paint: self.paint, cores: config.cores, ink: self.ink.ink }, size);
   else recountCores(self);
 }
+
+/** The part of the run whose intervals the page holds: mostly all of it. @param {object} config @returns {import('./view.js').Range} */
+export function wholeOf(config) { return config.part ?? { from: 0, to: Math.max(1, config.duration) }; }
 
 /** In the sum of all lanes stripes would only be noise. */
 function withoutEvidence(cells) {
@@ -142,7 +149,7 @@ function writeNote(self, scene, width) {
 
 /** Shows another part of the run; `remember` says whether the way back leads here. */
 export function show(self, view, remember = true) {
-  const next = clampView(view, self.duration);
+  const next = clampView(view, self.whole);
   if (sameRange(next, self.view)) return;
   if (remember) self.history.push(self.view);
   self.view = next;
@@ -156,27 +163,27 @@ export function undo(self) {
   if (before) show(self, before, false);
 }
 
-export const zoom = (self, factor, time) => show(self, zoomAt(self.view, time ?? (self.view.from + self.view.to) / 2, factor, self.duration));
-export const pan = (self, share) => show(self, panBy(self.view, share, self.duration));
-export const showAll = (self) => show(self, { from: 0, to: self.duration });
+export const zoom = (self, factor, time) => show(self, zoomAt(self.view, time ?? (self.view.from + self.view.to) / 2, factor, self.whole));
+export const pan = (self, share) => show(self, panBy(self.view, share, self.whole));
+export const showAll = (self) => show(self, self.whole);
 
 /** Zooms to the selection, else to the pinned interval. */
 export function showChosen(self) {
-  if (self.selection) show(self, withMargin(self.selection, self.duration));
+  if (self.selection) show(self, withMargin(self.selection, self.whole));
   else if (self.pin) {
     const { lane, interval } = self.pin;
-    show(self, withMargin({ from: self.world.store.bounds[interval + lane], to: self.world.store.bounds[interval + lane + 1] }, self.duration));
+    show(self, withMargin({ from: self.world.store.bounds[interval + lane], to: self.world.store.bounds[interval + lane + 1] }, self.whole));
   }
 }
 
 /** Selects a range, or none with null. */
 export function select(self, range) {
-  self.selection = range && range.to > range.from ? clampSelection(range, self.duration) : null;
+  self.selection = range && range.to > range.from ? clampSelection(range, self.whole) : null;
   redraw(self);
   self.callbacks.onSelect(self.selection);
 }
 
-function clampSelection(range, duration) { return { from: Math.max(0, Math.round(range.from)), to: Math.min(duration, Math.round(range.to)) }; }
+function clampSelection(range, whole) { return { from: Math.max(whole.from, Math.round(range.from)), to: Math.min(whole.to, Math.round(range.to)) }; }
 
 /** Pins an interval: outlined, with its words below the lanes. */
 export function pin(self, lane, interval) {
@@ -214,7 +221,7 @@ function showPinned(self, lane, interval) {
   };
   const start = store.bounds[interval + lane];
   const end = store.bounds[interval + lane + 1];
-  act('Zoom to it', () => show(self, withMargin({ from: start, to: end }, self.duration)));
+  act('Zoom to it', () => show(self, withMargin({ from: start, to: end }, self.whole)));
   act(self.onTop.has(lane) ? 'No longer on top' : 'Keep thread on top', () => { keepOnTop(self, lane); pin(self, lane, interval); });
   act('Select its time', () => select(self, { from: start, to: end }));
   const blocker = store.kinds.blocker[store.kind[interval]];

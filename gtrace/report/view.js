@@ -6,14 +6,15 @@
 export const CLOSEST = 200;
 
 /**
- * The range moved and cut so that it lies within the run.
+ * The range moved and cut so that it lies within the whole.
  * @param {Range} view
- * @param {number} duration
+ * @param {Range} whole what can be shown
  * @returns {Range}
  */
-export function clampView(view, duration) {
-  const width = Math.min(duration, Math.max(view.to - view.from, Math.min(CLOSEST, duration)));
-  const from = Math.min(Math.max(view.from, 0), duration - width);
+export function clampView(view, whole) {
+  const most = whole.to - whole.from;
+  const width = Math.min(most, Math.max(view.to - view.from, Math.min(CLOSEST, most)));
+  const from = Math.min(Math.max(view.from, whole.from), whole.to - width);
   return { from, to: from + width };
 }
 
@@ -22,36 +23,36 @@ export function clampView(view, duration) {
  * @param {Range} view
  * @param {number} time
  * @param {number} factor
- * @param {number} duration
+ * @param {Range} whole what can be shown
  * @returns {Range}
  */
-export function zoomAt(view, time, factor, duration) {
-  const width = Math.min(Math.max((view.to - view.from) * factor, CLOSEST), duration);
+export function zoomAt(view, time, factor, whole) {
+  const width = Math.min(Math.max((view.to - view.from) * factor, CLOSEST), whole.to - whole.from);
   const share = (time - view.from) / (view.to - view.from);
-  return clampView({ from: time - share * width, to: time + (1 - share) * width }, duration);
+  return clampView({ from: time - share * width, to: time + (1 - share) * width }, whole);
 }
 
 /**
  * The view moved by a share of its own width.
  * @param {Range} view
  * @param {number} share
- * @param {number} duration
+ * @param {Range} whole what can be shown
  * @returns {Range}
  */
-export function panBy(view, share, duration) {
+export function panBy(view, share, whole) {
   const move = (view.to - view.from) * share;
-  return clampView({ from: view.from + move, to: view.to + move }, duration);
+  return clampView({ from: view.from + move, to: view.to + move }, whole);
 }
 
 /**
  * The range with a little room on both sides.
  * @param {Range} range
- * @param {number} duration
+ * @param {Range} whole what can be shown
  * @returns {Range}
  */
-export function withMargin(range, duration) {
+export function withMargin(range, whole) {
   const margin = (range.to - range.from) * 0.05;
-  return clampView({ from: range.from - margin, to: range.to + margin }, duration);
+  return clampView({ from: range.from - margin, to: range.to + margin }, whole);
 }
 
 /** @param {Range} a @param {Range} b @returns {boolean} */

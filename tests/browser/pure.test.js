@@ -14,6 +14,7 @@ import { csvRows, filterRows, holdRows, isPython, sortRows, threadRows } from '.
 import { joinAt, joinWords } from './joins.js';
 import { laneOrder, rowFor } from './lanes.js';
 import { arrowsOf } from './marks.js';
+import { spreadCells } from './strips.js';
 import { clampView, formatHash, panBy, parseHash, withMargin, zoomAt } from './view.js';
 
 test('durations have three digits and the unit that suits', () => {
@@ -66,23 +67,39 @@ test('counts have their thousands apart', () => {
   assert.deepEqual([0, 999, 1000, 1234567].map(formatCount), ['0', '999', '1,000', '1,234,567']);
 });
 
+const run = (duration) => ({ from: 0, to: duration });
+
 test('a view stays within the run and never gets too narrow', () => {
-  assert.deepEqual(clampView({ from: -50, to: 50 }, 1000), { from: 0, to: 200 });
-  assert.deepEqual(clampView({ from: 900, to: 1400 }, 1000), { from: 500, to: 1000 });
-  assert.deepEqual(clampView({ from: 0, to: 99 }, 50), { from: 0, to: 50 });
+  assert.deepEqual(clampView({ from: -50, to: 50 }, run(1000)), { from: 0, to: 200 });
+  assert.deepEqual(clampView({ from: 900, to: 1400 }, run(1000)), { from: 500, to: 1000 });
+  assert.deepEqual(clampView({ from: 0, to: 99 }, run(50)), { from: 0, to: 50 });
+});
+
+test('a page that holds a part of a run shows that part only', () => {
+  const part = { from: 5000, to: 6000 };
+  assert.deepEqual(clampView({ from: 0, to: 10_000 }, part), part);
+  assert.deepEqual(clampView({ from: 4900, to: 5300 }, part), { from: 5000, to: 5400 });
+  assert.deepEqual(panBy({ from: 5200, to: 5700 }, 9, part), { from: 5500, to: 6000 });
+  assert.deepEqual(zoomAt(part, 5500, 3, part), part);
+});
+
+test('the overview of a run keeps its shares at any width', () => {
+  const cells = spreadCells({ cells: [[1, 2], [3, 4]] }, 4);
+  assert.deepEqual([0, 1, 2, 3].map((i) => [cells[i * SUMS], cells[i * SUMS + 1]]), [[1, 3], [1, 3], [2, 4], [2, 4]]);
+  assert.equal(spreadCells({ cells: [[1, 2, 6]] }, 1)[0], 3);
 });
 
 test('the instant under the pointer stays put while zooming', () => {
-  const view = zoomAt({ from: 2000, to: 6000 }, 3000, 0.5, 10_000);
+  const view = zoomAt({ from: 2000, to: 6000 }, 3000, 0.5, run(10_000));
   assert.deepEqual(view, { from: 2500, to: 4500 });
   assert.equal((3000 - view.from) / (view.to - view.from), 0.25);
-  assert.deepEqual(zoomAt({ from: 0, to: 10_000 }, 3000, 2, 10_000), { from: 0, to: 10_000 });
+  assert.deepEqual(zoomAt({ from: 0, to: 10_000 }, 3000, 2, run(10_000)), { from: 0, to: 10_000 });
 });
 
 test('panning moves by shares of the view and stops at the ends', () => {
-  assert.deepEqual(panBy({ from: 2000, to: 4000 }, 0.5, 10_000), { from: 3000, to: 5000 });
-  assert.deepEqual(panBy({ from: 2000, to: 4000 }, -5, 10_000), { from: 0, to: 2000 });
-  assert.deepEqual(withMargin({ from: 2000, to: 4000 }, 10_000), { from: 1900, to: 4100 });
+  assert.deepEqual(panBy({ from: 2000, to: 4000 }, 0.5, run(10_000)), { from: 3000, to: 5000 });
+  assert.deepEqual(panBy({ from: 2000, to: 4000 }, -5, run(10_000)), { from: 0, to: 2000 });
+  assert.deepEqual(withMargin({ from: 2000, to: 4000 }, run(10_000)), { from: 1900, to: 4100 });
 });
 
 test('the address says the same after writing and reading it', () => {

@@ -12,7 +12,8 @@ from pathlib import Path
 import pytest
 from timelines import EXACT_RUN, INFERRED_RUN, synthetic, timeline, with_joins, with_wakeups
 
-from gtrace.report import render
+from gtrace.model import TimeNs
+from gtrace.report import Span, render
 from gtrace.report.page import WAKEUP_CAUSES
 
 sys.path.insert(0, str(Path(__file__).parent))
@@ -86,9 +87,9 @@ class Opened:
 def open_page(chromium, tmp_path):
     contexts = []
 
-    def opened(known, *, width=1280, theme="light", fragment="", ready=TABLES):
+    def opened(known, *, width=1280, theme="light", fragment="", ready=TABLES, span=None):
         path = tmp_path / "page.html"
-        path.write_text(render(known), encoding="utf-8")
+        path.write_text(render(known, span), encoding="utf-8")
         context = chromium.new_context(
             viewport={"width": width, "height": 900}, color_scheme=theme, accept_downloads=True
         )
@@ -589,3 +590,23 @@ def test_native_threads_are_one_lane_that_opens(open_page):
     page.get_by_role("button", name="native threads (2)").click()
     natives = ["native thread 71", "native thread 72"]
     assert page.locator(".lane-label").all_inner_texts() == [*names, "▾ native threads (2)", *natives]
+
+
+def test_a_page_of_a_part_moves_within_it_and_counts_it_alone(open_page):
+    known = timeline(SMALL)
+    opened = open_page(known, span=Span(TimeNs(20_000_000), TimeNs(50_000_000)), ready=CHARTS)
+    page = opened.page
+    assert opened.note().startswith("30.0 ms in view")
+    assert [text.split()[0] for text in opened.column("#table-threads", 3)] == ["30.0"] * 3
+    assert opened.text("[data-number=wall] .value") == "100 ms"
+    page.locator("#lanes").focus()
+    page.keyboard.press("w")
+    opened.wait_for_note("^18.8 ms")
+    for key in "aaaaaaaa":
+        page.keyboard.press(key)
+    opened.wait_for_hash("t=20000000-")
+    page.keyboard.press("Home")
+    opened.wait_for_note("^30.0 ms")
+    opened.wait_for_hash("^$")
+    assert "from 0.02 s to 0.05 s of a run of 100 ms" in opened.text("#part")
+    assert opened.complaints == []
