@@ -8,12 +8,15 @@ from gtrace.errors import UsageError
 from gtrace.lab.experiments import (
     atlas,
     contention,
+    convoy,
     cpu_bound,
     executors,
     io_overlap,
     lost_update,
     producer_consumer,
     releases_gil,
+    short_threads,
+    switch_interval,
     thread_data,
 )
 
@@ -29,6 +32,10 @@ EXPERIMENTS: Final[tuple[Experiment, ...]] = (
     io_overlap.FILES,
     releases_gil.EXPERIMENT,
     atlas.EXPERIMENT,
+    switch_interval.EXPERIMENT,
+    switch_interval.FORCED,
+    convoy.EXPERIMENT,
+    short_threads.EXPERIMENT,
     thread_data.PLACES,
     lost_update.INCREMENT,
     lost_update.LOST_UPDATE,
