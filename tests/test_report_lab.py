@@ -33,7 +33,7 @@ class Page(HTMLParser):
         if tag == "a":
             self.links.append(given["href"])
         if tag == "table":
-            self.rows = self.tables.setdefault(given.get("class") or "", [])
+            self.rows = self.tables.setdefault((given.get("class") or "").split(" ")[0], [])
         if tag == "tr":
             self.rows.append([])
         if tag in ("td", "th"):
@@ -240,6 +240,13 @@ def test_a_table_of_one_interpreter_stands_as_it_is():
     assert texts(grid) == [["sin", "yes", "–", "1,234"], ["cos", "–", "–", "–"]]
     assert grid.title == "Atlas"
     assert grid.numeric == (False, False, False, True)
+
+
+def test_percentages_are_numbers_to_sort_by():
+    [grid] = merged(a=table(("sin", "9%", "25.5 %", "")))
+
+    assert [cell.key for cell in grid.rows[0]] == [None, 9, 25.5, None]
+    assert [cell.text for cell in grid.rows[0]] == ["sin", "9%", "25.5 %", "–"]
 
 
 def chart(*curves):

@@ -31,6 +31,7 @@ SYMBOLS: Final[dict[Outcome, str]] = {
     Outcome.NOT_HERE: "–",
     Outcome.NOT_MEASURED: "?",
 }
+CLAIM_WIDTH: Final = 32
 
 
 def show(labs: Sequence[Results], stream: TextIO) -> None:
@@ -53,16 +54,15 @@ def _findings(lab: Results) -> Table:
         pad_edge=False,
         expand=True,
     )
-    table.add_column("claim", ratio=4)
-    table.add_column("measured", ratio=6, overflow="fold")
-    table.add_column("outcome", width=13)
+    table.add_column("claim", width=CLAIM_WIDTH)
+    table.add_column("measured", ratio=1, overflow="fold")
     for result in lab.results:
         outcome = result.finding.outcome
+        claim = Text(f"{SYMBOLS[outcome]} {outcome.value}\n", STYLES[outcome])
         measured = Text(clean(result.finding.measured))
         if result.page:
             measured.append(f"\n{clean(result.page)}", _page_style(result))
-        claim, word = Text(clean(result.claim)), Text(outcome.value, STYLES[outcome])
-        table.add_row(claim, measured, word, end_section=True)
+        table.add_row(claim.append(clean(result.claim), "not dim default"), measured, end_section=True)
     return table
 
 

@@ -56,7 +56,7 @@ function axis(chart, theme, name, fromZero) {
   const values = name === 'x' ? valuesOf(chart) : [];
   const named = values.length > 1 && values.length <= FEW_VALUES ? { tickvals: values, ticktext: values.map(short), minor: {} } : {};
   return {
-    type: log ? 'log' : 'linear', range: axisRange(reach(chart, pick), log, fromZero), title: { text: plotlyText(chart[name]), standoff: 8 },
+    type: log ? 'log' : 'linear', range: axisRange(reach(chart, pick), log, fromZero), ...(name === 'x' ? { title: { text: plotlyText(chart.x), standoff: 8 } } : {}),
     gridcolor: theme.rule, linecolor: theme.rule, zeroline: false, fixedrange: true, automargin: true,
     ...(log ? { dtick: 1, exponentformat: 'none', minor: { ticks: 'outside', ticklen: 3, tickcolor: theme.rule } } : { nticks: 7 }), ...named,
   };
@@ -106,7 +106,11 @@ export function panelFigure(chart, panel, theme) {
     data: [...lines.flatMap((three) => three.slice(0, 2)), ...lines.map((three) => three[2])],
     layout: {
       paper_bgcolor: 'rgba(0,0,0,0)', plot_bgcolor: 'rgba(0,0,0,0)', showlegend: false, hovermode: 'closest', height: HEIGHT,
-      font: { family: FONT, size: 12, color: theme.muted }, margin: { l: 56, r: 8, t: 10, b: 44 },
+      font: { family: FONT, size: 12, color: theme.muted }, margin: { l: 56, r: 8, t: 28, b: 44 },
+      annotations: [{
+        xref: 'paper', x: 0, xanchor: 'left', xshift: -40, yref: 'paper', y: 1, yanchor: 'bottom', yshift: 6,
+        showarrow: false, text: plotlyText(chart.y), font: { size: 12, color: theme.muted },
+      }],
       hoverlabel: { bgcolor: theme.page, bordercolor: theme.rule, font: { family: FONT, size: 12, color: theme.ink }, align: 'left' },
       xaxis: axis(chart, theme, 'x', false), yaxis: axis(chart, theme, 'y', fromZero),
     },

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections import Counter
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any, Final
@@ -20,6 +21,7 @@ MOST_COLUMNS: Final = 6
 """A table in which more columns than these differ between interpreters is shown once for each."""
 EMPTY: Final = (None, "")
 NOTHING: Final = "–"
+_PERCENT: Final = re.compile(r"-?[0-9]{1,9}(\.[0-9]{1,9})? ?%")
 
 
 @dataclass(frozen=True)
@@ -171,7 +173,8 @@ def _cell(value: Any) -> Cell:
         return Cell("yes" if value else "no")
     if isinstance(value, int | float):
         return Cell(number(value), float(value))
-    return Cell(safe_text(str(value)))
+    text = str(value)
+    return Cell(safe_text(text), float(text.rstrip("% ")) if _PERCENT.fullmatch(text) else None)
 
 
 def number(value: float) -> str:
