@@ -10,8 +10,12 @@ from gtrace.lab.experiments import (
     contention,
     convoy,
     cpu_bound,
+    daemon_threads,
+    deadlock,
     executors,
+    first_of_several,
     io_overlap,
+    joining,
     lost_update,
     producer_consumer,
     releases_gil,
@@ -36,6 +40,12 @@ EXPERIMENTS: Final[tuple[Experiment, ...]] = (
     switch_interval.FORCED,
     convoy.EXPERIMENT,
     short_threads.EXPERIMENT,
+    daemon_threads.EXPERIMENT,
+    daemon_threads.LOCK,
+    daemon_threads.CTRL_C_ENDS,
+    joining.EXPERIMENT,
+    joining.STOPPING,
+    first_of_several.EXPERIMENT,
     thread_data.PLACES,
     lost_update.INCREMENT,
     lost_update.LOST_UPDATE,
@@ -48,6 +58,7 @@ EXPERIMENTS: Final[tuple[Experiment, ...]] = (
     contention.REENTRANT,
     contention.NOTIFY,
     contention.MEET,
+    deadlock.EXPERIMENT,
 )  # fmt: skip
 
 
