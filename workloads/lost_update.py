@@ -25,7 +25,7 @@ lock = threading.Lock()
 def step():
     """One, with jumps back on the way to it: at each of them a switch may come."""
     count = 0
-    for one in (1,) * 10:
+    for one in (1,) * 100:
         count = one
     return count
 
