@@ -87,7 +87,7 @@ class Recording:
         """What every thread did at each instant, folded when first asked for.
 
         One row an interval: ``pid tid thread start_ns end_ns state gil core function reason
-        blocker_tid evidence lane caller lock gil_number``, times in ns since the recording began;
+        blocker_tid evidence lane caller lock gil_number chain``, times in ns since the recording began;
         what each column says is told by ``gtrace.Timeline``.
         """
         table: pd.DataFrame = self.make("timeline").intervals

@@ -58,9 +58,19 @@ def _lane(header, columns, lane):
             EVIDENCES[facts % EVIDENCE_CODES],
             *(header["functions"][columns[name][kind]] for name in ("kindFunction", "kindCaller")),
             header["reasons"][columns["kindReason"][kind]],
+            chain_of(header, header["chains"][columns["kindChain"][kind]]),
             columns["kindBlocker"][kind] - 1,
             columns["core"][i] - 1,
         )
+
+
+def chain_of(header, leaf):
+    """The text of a chain, told by the tree."""
+    names = []
+    while leaf:
+        leaf, name = header["chainNodes"][2 * leaf - 2 : 2 * leaf]
+        names.append(header["chainNames"][name])
+    return ";".join(names[::-1])
 
 
 def rows(known):
@@ -68,7 +78,7 @@ def rows(known):
     gil = frame["gil"].astype(object).where(frame["gil"].notna(), None)
     blocker = (frame["blocker_tid"] - FIRST_TID).clip(lower=-1)
     plain = frame.assign(gil=gil, blocker=blocker)
-    names = "lane start_ns end_ns state gil evidence function caller reason blocker core"
+    names = "lane start_ns end_ns state gil evidence function caller reason chain blocker core"
     return list(zip(*(plain[name].tolist() for name in names.split()), strict=True))
 
 
@@ -77,7 +87,7 @@ main    0-5000     running "crunch (a.py:3)" caller="main (a.py:9)" core=1
 w1      10-40      gil_wait f <- main
 w1      40-6000    lock_wait g reason=Lock.acquire evidence=inferred
 w1      6000-6001  unknown evidence=derived
-w2      20-30      sleep time.sleep reason=sleep
+w2      20-30      sleep time.sleep reason=sleep chain="main (a.py:9);work (a.py:12);time.sleep"
 """
 
 

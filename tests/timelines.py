@@ -7,7 +7,7 @@ milliseconds, names with spaces are quoted as in a shell, and ``#`` starts a com
     w1    0-40    gil_wait "crunch (a.py:3)" <- main
     w1    40-100  lock_wait reason="Lock.acquire" evidence=derived core=1
 
-Keys: ``reason``, ``caller``, ``evidence`` (default exact), ``core`` (default -1), ``lock`` and
+Keys: ``reason``, ``caller``, ``chain``, ``evidence`` (default exact), ``core`` (default -1), ``lock`` and
 ``gil_number`` (default 0), and ``gil`` (default: what the state implies).
 """
 
@@ -100,7 +100,7 @@ def _parse_line(line: str) -> dict[str, Any]:
     gil = GIL_OF_STATE[State(state)]
     row: dict[str, Any] = {
         "thread": name, "start_ns": start, "end_ns": end, "state": state, "gil": gil.value if gil else None,
-        "core": -1, "function": "", "caller": "", "reason": "", "lock": 0, "gil_number": 0,
+        "core": -1, "function": "", "caller": "", "reason": "", "lock": 0, "gil_number": 0, "chain": "",
         "blocker": "", "evidence": "exact",
     }  # fmt: skip
     words = iter(rest)
@@ -108,7 +108,7 @@ def _parse_line(line: str) -> dict[str, Any]:
         key, equals, value = word.partition("=")
         if word == "<-":
             row["blocker"] = next(words)
-        elif equals and key in ("reason", "caller", "evidence", "gil", "core", "lock", "gil_number"):
+        elif equals and key in ("reason", "caller", "chain", "evidence", "gil", "core", "lock", "gil_number"):
             row[key] = int(value) if key in ("core", "lock", "gil_number") else value
         else:
             row["function"] = word
@@ -146,7 +146,7 @@ def _intervals(frame: pd.DataFrame) -> pd.DataFrame:
         evidence=frame["evidence"].astype(EVIDENCE_DTYPE),
         **{c: frame[c].astype("int64") for c in ("start_ns", "end_ns", "core", "lock", "gil_number")},
     )
-    for column in ("thread", "function", "reason", "caller"):
+    for column in ("thread", "function", "reason", "caller", "chain"):
         texts = pd.Index(list(dict.fromkeys(frame[column])), dtype=object)  # Arrow refuses lone surrogates
         frame[column] = pd.Categorical(frame[column].astype(object), categories=texts)
     return frame[list(INTERVAL_COLUMNS)].reset_index(drop=True)
@@ -161,6 +161,9 @@ SYNTHETIC_FUNCTIONS: Final = tuple(
         for n in ("row", "page", "index", "user")
     )
 )
+SYNTHETIC_CHAINS: Final = [
+    ";".join(("main (app.py:3)", SYNTHETIC_FUNCTIONS[0], name)) for name in SYNTHETIC_FUNCTIONS
+]
 SYNTHETIC_REASONS: Final = ("socket.recv", "time.sleep", "Lock.acquire", "", "")
 
 
@@ -230,6 +233,7 @@ def _synthetic_timeline(parts: dict[str, np.ndarray], threads: int, duration: in
         "lock": (parts["state"] == list(State).index(State.LOCK_WAIT)) * (0x7F00_0000 + 64 * (lane % 3)),
         "gil_number": np.zeros(count, "int64"),
         "caller": pd.Categorical.from_codes((lane % 4).astype("int8"), list(SYNTHETIC_FUNCTIONS[:4])),
+        "chain": pd.Categorical.from_codes(parts["function"], SYNTHETIC_CHAINS),
     })  # fmt: skip
     spans = intervals.groupby("lane").agg(start_ns=("start_ns", "min"), end_ns=("end_ns", "max"))
     run = replace(EXACT_RUN, duration=TimeNs(duration))

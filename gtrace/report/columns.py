@@ -20,6 +20,7 @@ import pandas as pd
 
 from gtrace.report.escape import safe_text
 from gtrace.timeline.blockers import blocker_lanes
+from gtrace.timeline.chains import SEPARATOR
 
 if TYPE_CHECKING:
     import numpy.typing as npt
@@ -115,6 +116,7 @@ def _facts_of(timeline: Timeline) -> tuple[dict[str, list[str]], dict[str, Ints]
     functions, (function, caller) = _shared_texts(intervals, ("function", "caller"))
     reasons, reason = _used_texts(intervals["reason"])
     locks, lock = _used_locks(intervals["lock"])
+    chains, chain = _used_texts(intervals["chain"])
     facts = {
         "kindFacts": _facts(intervals),
         "kindFunction": function,
@@ -122,8 +124,30 @@ def _facts_of(timeline: Timeline) -> tuple[dict[str, list[str]], dict[str, Ints]
         "kindReason": reason,
         "kindBlocker": blocker_lanes(timeline.threads, intervals) + 1,
         "kindLock": lock,
+        "kindChain": chain,
     }
-    return {"functions": functions, "reasons": reasons, "locks": locks}, facts
+    texts = {"functions": functions, "reasons": reasons, "locks": locks}
+    return {**texts, **_chain_tree(chains)}, facts
+
+
+def _chain_tree(chains: list[str]) -> dict[str, Any]:
+    """The chains as a tree: each node a function and the node around it, numbered from 1; 0 is none.
+
+    Chains share their beginnings: as a tree they take a small part of the room that texts do.
+    """
+    names: dict[str, int] = {}
+    nodes: dict[tuple[int, int], int] = {}
+    leaves = []
+    for chain in chains:
+        node = 0
+        for name in filter(None, chain.split(SEPARATOR)):
+            node = nodes.setdefault((node, names.setdefault(name, len(names))), len(nodes) + 1)
+        leaves.append(node)
+    return {
+        "chainNames": list(names),
+        "chainNodes": [part for node in nodes for part in node],
+        "chains": leaves,
+    }
 
 
 def _facts(intervals: pd.DataFrame) -> Ints:

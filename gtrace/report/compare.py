@@ -11,11 +11,11 @@ from gtrace.analysis.compare import pool_labels, pool_states, pool_threads
 from gtrace.analysis.measures import MEASURES, STATE_MEASURES, Unit
 from gtrace.analysis.variants import cautions, differing_settings
 from gtrace.analysis.wording import amount, band, change
-from gtrace.model import EVIDENCE_MEANING, MEANING, State
+from gtrace.model import EVIDENCE_MEANING, MEANING, NS_PER_S, State
 from gtrace.report import facts
-from gtrace.report.columns import pack
 from gtrace.report.escape import prose, safe_text, script_json
 from gtrace.report.palette import COLOURS, LABELS, PATTERNED, css_variables
+from gtrace.report.part import MOST_BYTES, fitting_part
 from gtrace.report.script import bundle
 from gtrace.report.template import asset, template
 
@@ -24,6 +24,7 @@ if TYPE_CHECKING:
 
     from gtrace.analysis.compare import Comparison, Difference, Spread, Variant
     from gtrace.analysis.measures import Measure
+    from gtrace.report.part import Part
     from gtrace.timeline.timeline import Timeline
 
 COMPARE_SCRIPTS: Final = (
@@ -57,8 +58,8 @@ def render_comparison(shown: Sequence[Shown], comparisons: Sequence[Comparison])
 def _context(shown: Sequence[Shown], comparisons: Sequence[Comparison]) -> dict[str, Any]:
     variants = [one.variant for one in shown]
     names = [safe_text(variant.name) for variant in variants]
-    packed = [pack(one.timeline) for one in shown]
-    runs = [{**_run_config(one.timeline), "columns": p.header} for one, p in zip(shown, packed, strict=True)]
+    parts = [fitting_part(one.timeline, None, MOST_BYTES // len(shown)) for one in shown]
+    runs = [{**_run_config(part.timeline), "columns": part.packed.header} for part in parts]
     config = {"runs": runs, "states": _states(), "evidence": _evidence_kinds()}
     first = variants[0].runs[0].run
     sentences = [line for comparison in comparisons for line in _sentences(comparison)]
@@ -80,7 +81,7 @@ def _context(shown: Sequence[Shown], comparisons: Sequence[Comparison]) -> dict[
         "bars": _bars(variants),
         "pools": _pools(variants)[:MOST_POOLS],
         "pools_left": max(0, len(pool_labels(variants)) - MOST_POOLS),
-        "runs": [_run(one) for one in shown],
+        "runs": [_run(one, part) for one, part in zip(shown, parts, strict=True)],
         "about": [_about(variant) for variant in variants],
         "states": [(state.value, LABELS[state], MEANING[state]) for state in State],
         "colours": VARIANT_COLOURS,
@@ -89,7 +90,7 @@ def _context(shown: Sequence[Shown], comparisons: Sequence[Comparison]) -> dict[
         "style": asset("page.css"),
         "compare_style": asset("compare.css"),
         "config": Markup(script_json(config)),  # noqa: S704 - escaped there
-        "blobs": [p.blob for p in packed],
+        "blobs": [part.packed.blob for part in parts],
         "script": bundle(COMPARE_SCRIPTS),
     }
 
@@ -107,6 +108,7 @@ def _run_config(timeline: Timeline) -> dict[str, Any]:
                 "target": safe_text(str(row["target"])),
                 "start": int(row["start_ns"]),
                 "end": int(row["end_ns"]),
+                "native": row["kind"] == "native",
             }
             for row in timeline.threads.to_dict("records")
         ],
@@ -176,7 +178,7 @@ def _rows(variants: Sequence[Variant], comparisons: Sequence[Comparison]) -> lis
     """A row a measure, in the order of the first comparison: what differs is on top."""
     order = [difference.measure for difference in comparisons[0].differences]
     order += [measure for measure in MEASURES if measure not in order]
-    named = {difference.measure for comparison in comparisons for difference in comparison.named}
+    named = {d.measure for comparison in comparisons if comparison.has_noise for d in comparison.named}
     rows = []
     for measure in order:
         spreads = [variant.spread(measure.key) for variant in variants]
@@ -211,7 +213,7 @@ def _strip(spreads: Sequence[Spread | None]) -> list[dict[str, Any]]:
             "number": number % VARIANT_COLOURS,
             "low": _percent(spread.low / largest),
             "wide": _percent((spread.high - spread.low) / largest),
-            "median": _percent(spread.median / largest),
+            "median": _percent(spread.median / largest) if len(spread.values) > 1 else "",
             "dots": [_percent(value / largest) for value in spread.values],
         }
         if spread
@@ -278,14 +280,13 @@ def _threads(count: float) -> str:
     return "1 thread" if count == 1 else f"{amount(count, Unit.COUNT)} threads" if count else "none"
 
 
-def _run(one: Shown) -> dict[str, str]:
+def _run(one: Shown, part: Part) -> dict[str, str]:
     runs = len(one.variant.runs)
     which = f"run {one.number + 1} of {runs}, of median length" if runs > 1 else "the only run"
-    return {
-        "name": safe_text(one.variant.name),
-        "which": which,
-        "wall": amount(int(one.timeline.run.duration) / 1e9, Unit.SECONDS),
-    }
+    wall = amount(int(one.timeline.run.duration) / NS_PER_S, Unit.SECONDS)
+    if part.span is not None:
+        which += f", drawn to {amount(part.span.end / NS_PER_S, Unit.SECONDS)} to keep the page small"
+    return {"name": safe_text(one.variant.name), "which": which, "wall": wall}
 
 
 def _about(variant: Variant) -> dict[str, Any]:

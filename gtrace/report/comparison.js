@@ -2,7 +2,7 @@
 
 import { createRuns, redrawRuns, showRuns, useColours } from './runs.js';
 import { connectRuns } from './runsgestures.js';
-import { formatHash, parseHash } from './view.js';
+import { formatHash, parseHash, sameRange } from './view.js';
 
 const byId = (id) => document.getElementById(id);
 
@@ -35,9 +35,8 @@ let writing = 0;
 function writeHash(all) {
   clearTimeout(writing);
   writing = setTimeout(() => {
-    const whole = all.view.from <= 0 && all.view.to >= all.duration;
     const hidden = [...all.hidden].map((s) => all.config.states[s].id);
-    const hash = formatHash({ view: whole ? null : all.view, selection: null, hidden, lane: '' });
+    const hash = formatHash({ view: sameRange(all.view, all.whole) ? null : all.view, selection: null, hidden, lane: '' });
     history.replaceState(null, '', hash || location.pathname + location.search);
   }, 150);
 }

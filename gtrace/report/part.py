@@ -22,6 +22,7 @@ MOST_BYTES: Final = 40_000_000
 """Of a page: beyond it, browsers take seconds to open it, and mail refuses it."""
 OVERHEAD_BYTES: Final = 2_600_000
 """Of a page besides its intervals and names: the plotting library, and the page itself."""
+TEXTS: Final = ("functions", "chainNames", "reasons", "locks")
 MARGIN: Final = 0.96
 """A part shortened by the ratio of sizes may pack a little worse than the whole did."""
 OVERVIEW_CELLS: Final = 480
@@ -52,7 +53,11 @@ def fitting_part(timeline: Timeline, asked: Span | None, most_bytes: int = MOST_
     while True:
         held = timeline if span is None else cut(timeline, span)
         packed = pack(held)
-        size = OVERHEAD_BYTES + len(packed.blob) + sum(map(len, packed.header["functions"]))
+        size = (
+            OVERHEAD_BYTES
+            + len(packed.blob)
+            + sum(len(text) for name in TEXTS for text in packed.header[name])
+        )
         if size <= most_bytes or len(held.intervals) <= len(held.threads):
             return Part(held, packed, span, shortened)
         span, shortened = _shorter(held, span, MARGIN * most_bytes / size), True
@@ -89,6 +94,7 @@ def cut(timeline: Timeline, span: Span) -> Timeline:
         ).reset_index(drop=True),
         wakeups=wakeups,
         joins=joins,
+        standing=timeline.standing.iloc[:0],
     )
 
 

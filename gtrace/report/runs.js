@@ -48,7 +48,7 @@ export async function createRun(all, parts) {
 export async function createRuns(config, element) {
   const duration = Math.max(1, ...config.runs.map((run) => run.duration));
   const all = {
-    config, element, duration, view: { from: 0, to: duration }, hidden: new Set(), history: [], runs: [], drag: null, frame: 0, onMove: () => {},
+    config, element, whole: { from: 0, to: duration }, view: { from: 0, to: duration }, hidden: new Set(), history: [], runs: [], drag: null, frame: 0, onMove: () => {},
   };
   const shared = { states: config.states, evidence: config.evidence };
   all.runs = await Promise.all(config.runs.map((run, i) => createRun(all, {
@@ -151,7 +151,7 @@ function writeShares(run) {
 
 /** Shows another part of all runs; `remember` says whether the way back leads here. */
 export function showRuns(all, view, remember = true) {
-  const next = clampView(view, all.duration);
+  const next = clampView(view, all.whole);
   if (sameRange(next, all.view)) return;
   if (remember) all.history.push(all.view);
   all.view = next;
@@ -165,6 +165,6 @@ export function undoRuns(all) {
   if (before) showRuns(all, before, false);
 }
 
-export const zoomRuns = (all, factor, time) => showRuns(all, zoomAt(all.view, time ?? (all.view.from + all.view.to) / 2, factor, all.duration));
-export const panRuns = (all, share) => showRuns(all, panBy(all.view, share, all.duration));
-export const showAllRuns = (all) => showRuns(all, { from: 0, to: all.duration });
+export const zoomRuns = (all, factor, time) => showRuns(all, zoomAt(all.view, time ?? (all.view.from + all.view.to) / 2, factor, all.whole));
+export const panRuns = (all, share) => showRuns(all, panBy(all.view, share, all.whole));
+export const showAllRuns = (all) => showRuns(all, all.whole);

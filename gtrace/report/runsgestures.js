@@ -2,7 +2,7 @@
 
 import { wordsUnder } from './timeline.js';
 import { showWords } from './tooltip.js';
-import { panBy } from './view.js';
+import { panBy, sameRange } from './view.js';
 import { panRuns, redrawRuns, showAllRuns, showRuns, undoRuns, zoomRuns } from './runs.js';
 
 /** A drag shorter than this is a click, px. */
@@ -53,7 +53,7 @@ function dragRuns(all, run, event) {
   if (!drag.far) return;
   hideHover(all);
   if (drag.moves) {
-    showRuns(all, panBy(drag.view, (drag.x - at.x) / run.width, all.duration), !drag.moved);
+    showRuns(all, panBy(drag.view, (drag.x - at.x) / run.width, all.whole), !drag.moved);
     drag.moved = true;
     return;
   }
@@ -105,7 +105,7 @@ function connectRunsWheel(all, lanes) {
     if (!run || event.altKey) return;
     const sideways = event.shiftKey || Math.abs(event.deltaX) > Math.abs(event.deltaY);
     const amount = (sideways && event.deltaX !== 0 ? event.deltaX : event.deltaY) * (event.deltaMode === 1 ? 16 : 1);
-    if (all.view.from <= 0 && all.view.to >= all.duration && !sideways && amount > 0) return;
+    if (sameRange(all.view, all.whole) && !sideways && amount > 0) return;
     event.preventDefault();
     hideHover(all);
     if (event.timeStamp - turned > BURST) all.history.push(all.view);

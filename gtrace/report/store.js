@@ -10,6 +10,7 @@
  * @property {Uint32Array} caller index into Store.functions; the Python function the call stands in
  * @property {Uint32Array} reason index into Store.reasons
  * @property {Uint32Array} lock index into Store.locks, 0 for none
+ * @property {Uint32Array} chain index into Store.chains
  * @property {Int32Array} blocker lane, -1 where not known
  *
  * @typedef {object} Store every interval of the run, lane after lane
@@ -24,6 +25,12 @@
  * @property {string[]} reasons
  * @property {string[]} locks addresses, the first empty
  * @property {Wakeups} wakeups
+ * @property {Chains} chains
+ *
+ * @typedef {object} Chains of calls, as a tree
+ * @property {string[]} names of functions
+ * @property {number[]} nodes of each node, numbered from 1: the node around it (0 for none) and its function
+ * @property {number[]} leaves the node of each chain
  *
  * @typedef {object} Wakeups one entry each, lane after lane
  * @property {Uint32Array} lane
@@ -118,6 +125,7 @@ export function buildStore(header, columns) {
   return {
     lanes, count, from, bounds, kind, core: columns.core, kinds: unpackKinds(header, columns),
     functions: header.functions, reasons: header.reasons, locks: header.locks, wakeups: unpackWakeups(columns, from, bounds),
+    chains: { names: header.chainNames, nodes: header.chainNodes, leaves: header.chains },
   };
 }
 
@@ -140,7 +148,7 @@ function unpackKinds(header, columns) {
   const count = facts.length;
   const kinds = {
     lane: new Uint32Array(count), state: new Uint8Array(count), gil: new Uint8Array(count),
-    evidence: new Uint8Array(count), fn: columns.kindFunction, caller: columns.kindCaller, reason: columns.kindReason, lock: columns.kindLock,
+    evidence: new Uint8Array(count), fn: columns.kindFunction, caller: columns.kindCaller, reason: columns.kindReason, lock: columns.kindLock, chain: columns.kindChain,
     blocker: Int32Array.from(columns.kindBlocker, (value) => value - 1),
   };
   let lane = 0;
@@ -178,4 +186,17 @@ export function intervalAt(store, lane, time) {
     if (store.bounds[middle + lane] <= time) low = middle; else high = middle - 1;
   }
   return low;
+}
+
+/**
+ * The calls of a kind of interval, innermost first; none where they are not known.
+ * @param {Store} store
+ * @param {number} kind
+ * @returns {string[]}
+ */
+export function chainOf(store, kind) {
+  const { names, nodes, leaves } = store.chains;
+  const found = [];
+  for (let node = leaves[store.kinds.chain[kind]]; node > 0; node = nodes[2 * node - 2]) found.push(names[nodes[2 * node - 1]]);
+  return found;
 }

@@ -4,7 +4,7 @@ import { STATES, SUMS, totalsUntil } from './aggregate.js';
 import { formatCount, formatDuration, formatInstant, formatPercent } from './format.js';
 import { heldAt } from './gil.js';
 import { joinAt, joinWords, joinsEndedBy } from './joins.js';
-import { intervalAt } from './store.js';
+import { chainOf, intervalAt } from './store.js';
 
 /**
  * @typedef {{title: string, state: number, lines: [string, string][]}} Words `state` is -1 where there are several
@@ -31,7 +31,7 @@ export function intervalWords(config, store, lane, i) {
     ['lasted', formatDuration(end - start)],
     ['from', formatInstant(start, Math.max((end - start) / 10, 1))],
     ['function', store.functions[kinds.fn[kind]]],
-    ['called by', store.kinds.caller[kind] === store.kinds.fn[kind] ? '' : store.functions[store.kinds.caller[kind]]],
+    ['called by', callers(store, kind)],
     ['reason', store.reasons[kinds.reason[kind]]],
     ['lock', store.locks[kinds.lock[kind]]],
     ['waits for', join ? joinWords(join, config.threads) : ''],
@@ -41,6 +41,13 @@ export function intervalWords(config, store, lane, i) {
     ['known', `${evidence.id}: ${evidence.meaning}`],
   ];
   return { title: config.threads[lane].name, state: kinds.state[kind], lines: lines.filter(([, value]) => value) };
+}
+
+/** The functions around an interval's own, innermost first. */
+function callers(store, kind) {
+  const around = chainOf(store, kind).slice(1);
+  if (around.length) return around.join(' ← ');
+  return store.kinds.caller[kind] === store.kinds.fn[kind] ? '' : store.functions[store.kinds.caller[kind]];
 }
 
 /** Whose join the end of a thread let go on. */

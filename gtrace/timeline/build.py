@@ -31,7 +31,7 @@ if TYPE_CHECKING:
     from gtrace.timeline.steps import Ints
 
 JOIN: Final = "thread join"
-_CATEGORIES: Final = ("thread", "function", "reason", "caller")
+_CATEGORIES: Final = ("thread", "function", "reason", "caller", "chain")
 
 
 def build_timeline(recording: Recording) -> Timeline:

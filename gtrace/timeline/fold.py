@@ -20,6 +20,7 @@ from gtrace.timeline.cells import (
     Turn,
     cell_table,
 )
+from gtrace.timeline.chains import find_chains
 from gtrace.timeline.gil import NO_LOCK
 from gtrace.timeline.heaviest import heaviest
 from gtrace.timeline.interleaving import Holders, blockers, infer_holders, turns
@@ -81,7 +82,7 @@ class _Rows:
 def fold(situation: Situation) -> pd.DataFrame:
     """Intervals of one process, sorted by lane and start, without gaps or overlaps.
 
-    Columns ``lane start_ns end_ns state gil core function reason caller evidence lock blocker``;
+    Columns ``lane start_ns end_ns state gil core function reason caller chain evidence lock blocker``;
     ``lock`` is a row of the agent's lock waits and ``blocker`` a lane, both -1 where there is none.
     """
     turn, need, holders = _turns(situation)
@@ -231,6 +232,7 @@ def _merge(rows: _Rows, kinds: CallKinds) -> pd.DataFrame:
             "function": texts(kinds.names.names, function),
             "reason": texts((*REASONS, *kinds.reasons), rows.reason[starts]),
             "caller": texts(kinds.names.names, caller),
+            "chain": texts(*find_chains(call, kinds)),
             "evidence": pd.Categorical.from_codes(rows.evidence[starts], dtype=EVIDENCE_DTYPE),
             "lock": rows.lock[starts],
         }

@@ -14,7 +14,7 @@ if TYPE_CHECKING:
 
 INTERVAL_COLUMNS: Final = (
     "pid", "tid", "thread", "start_ns", "end_ns", "state", "gil", "core",
-    "function", "reason", "blocker_tid", "evidence", "lane", "caller", "lock", "gil_number",
+    "function", "reason", "blocker_tid", "evidence", "lane", "caller", "lock", "gil_number", "chain",
 )  # fmt: skip
 STATE_DTYPE: Final = pd.CategoricalDtype([s.value for s in State])
 GIL_DTYPE: Final = pd.CategoricalDtype([g.value for g in Gil])
@@ -70,7 +70,9 @@ class Timeline:
     ``threads``. ``function`` is the innermost call (in a ``running`` interval the one that took most
     of it), ``caller`` the innermost Python function around it that is not the standard library's
     own waiting code; ``lock`` is the address of the lock waited for (0: none, or not known), and
-    ``gil_number`` tells the GILs of subinterpreters apart (0 is the first). Rows are sorted by
+    ``gil_number`` tells the GILs of subinterpreters apart (0 is the first). ``chain`` has the calls
+    around ``function`` and itself at the end, outermost first, ``;`` between them, the innermost 12
+    where they are more; it is a category too. Rows are sorted by
     (lane, start_ns); the intervals of a lane neither overlap nor leave a gap and reach from the
     thread's start to its end.
 

@@ -610,3 +610,11 @@ def test_a_page_of_a_part_moves_within_it_and_counts_it_alone(open_page):
     opened.wait_for_hash("^$")
     assert "from 0.02 s to 0.05 s of a run of 100 ms" in opened.text("#part")
     assert opened.complaints == []
+
+
+def test_hovering_tells_the_chain_of_calls(open_page):
+    chain = "main (a.py:1);work (a.py:5);fetch (a.py:8);time.sleep"
+    opened = open_page(timeline(f'main 0-100 sleep time.sleep caller="fetch (a.py:8)" chain="{chain}"'))
+    opened.page.locator("#lane-canvas").hover(position={"x": 400, "y": 16})
+    words = " ".join(opened.text("#tooltip").split())
+    assert "called by fetch (a.py:8) ← work (a.py:5) ← main (a.py:1)" in words
