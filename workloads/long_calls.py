@@ -36,8 +36,8 @@ def add(calls, numbers, done):
 
 def main():
     parser = argparse.ArgumentParser(description="long calls of C beside Python code")
-    parser.add_argument("--calls", type=int, default=4)
-    parser.add_argument("--numbers", type=int, default=2_000_000, help="how many each call adds up")
+    parser.add_argument("--calls", type=int, default=3)
+    parser.add_argument("--numbers", type=int, default=4_000_000, help="how many each call adds up")
     parser.add_argument("--limit", type=int, default=4_000_000, help="how far the thread alone counts")
     args = parser.parse_args()
     done = threading.Event()
