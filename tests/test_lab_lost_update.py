@@ -81,7 +81,7 @@ SWITCHED_IN_A_CALL = f"""
     adder-0  0-5    running {STEP}
     adder-0  5-10   gil_wait {STEP} <- adder-1
     adder-0  10-15  running {CALLER}
-    adder-1  1-5    gil_wait {CALLER} <- adder-0
+    adder-1  1-5    gil_wait {STEP} <- adder-0
     adder-1  5-10   running {STEP}
 """
 SLEPT = """
@@ -127,9 +127,9 @@ def test_switches_between_read_and_write_explain_the_losses_and_a_lock_mends_the
     found = judged()
     assert found.outcome is Outcome.HOLDS
     assert found.measured == (
-        "With a call between read and write 30% of the updates were lost, 1 switches seen between read"
-        " and write; with a sleep 33%, and the sleeps on the timeline, replayed, lose 1 of 3 (the program lost 1);"
-        " under a lock 0%, and the adders waited 0.00 s for it."
+        "With a call between read and write, where 2 switches were seen, 30% of the updates were lost;"
+        " with a sleep 1 of 3, and the timeline's sleeps, replayed, lose 1; under a lock 0%, and the adders"
+        " waited 0.00 s for it."
     )
 
 

@@ -133,20 +133,20 @@ def check_lost_update(observations: Mapping[str, Sequence[Observation]]) -> Find
     """Switches between read and write are there where updates are lost, and are not where none is."""
     runs = {label: [Adding.of(seen) for seen in repeats] for label, repeats in observations.items()}
     free = runs["call"][0].timeline.run.free_threaded
-    called = _in_calls(runs["call"], free=free)
+    called = _explained(runs["call"])
     slept = all(run.lost for run in runs["sleep"]) and _mostly_replayed(runs["sleep"])
     waits = tuple(seconds_in(run.timeline, run.lanes, State.LOCK_WAIT) for run in runs["lock"])
     locked = not any(run.lost or run.replayed_loss for run in runs["lock"]) and min(waits) > 0
     within = tuple(run.switches("step") for run in runs["call"])
+    words = "with the adders side by side" if free else f"where {sum(within)} switches were seen"
     by_sleep, lock = runs["sleep"], runs["lock"]
-    words = "with the adders side by side" if free else f"{sum(within)} switches seen between read and write"
+    replayed = median(run.replayed_loss for run in by_sleep)
     return Finding(
         Outcome.HOLDS if called and slept and locked else Outcome.FAILS,
-        f"With a call between read and write {_share_lost(runs['call'])} of the updates were lost, {words};"
-        f" with a sleep {_share_lost(by_sleep)}, and the sleeps on the timeline, replayed, lose"
-        f" {median(run.replayed_loss for run in by_sleep):.0f} of {by_sleep[0].added}"
-        f" (the program lost {median(run.lost for run in by_sleep):.0f}); under a lock {_share_lost(lock)},"
-        f" and the adders waited {spread(waits)} s for it.",
+        f"With a call between read and write, {words}, {_share_lost(runs['call'])} of the updates were lost;"
+        f" with a sleep {median(run.lost for run in by_sleep):.0f} of {by_sleep[0].added}, and the timeline's"
+        f" sleeps, replayed, lose {replayed:.0f}; under a lock {_share_lost(lock)}, and the adders waited"
+        f" {spread(waits)} s for it.",
         (
             *(Figure(f"updates lost, {label}", tuple(run.lost for run in runs[label])) for label in runs),
             Figure("switches seen in the call", within),
@@ -156,8 +156,9 @@ def check_lost_update(observations: Mapping[str, Sequence[Observation]]) -> Find
     )
 
 
-def _in_calls(runs: Sequence[Adding], *, free: bool) -> bool:
-    if free:
+def _explained(runs: Sequence[Adding]) -> bool:
+    """Updates were lost, and what must be between a read and a write for that was seen there."""
+    if runs[0].timeline.run.free_threaded:
         return all(run.lost for run in runs) and any(run.ran_side_by_side for run in runs)
     switched = any(run.switches("step") for run in runs)
     if not switched and not any(run.lost for run in runs):
