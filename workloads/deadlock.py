@@ -5,9 +5,10 @@ order everywhere, they cannot. Often told, with two threads as with dining philo
 one of the four conditions of a deadlock in Coffman, Elphick and Shoshani, "System Deadlocks" (1971).
 
 The page must show: each ``philosopher-i`` takes its first lock at once, and from then on is in ``lock_wait``
-to the end of the run. Its verdict names the cycle: who waits for which lock in which line, and who has it.
-With ``--order same`` all of them end, and there is no cycle. With ``--end kill`` the program is killed
-where it stands: the waits are seen, and nothing is claimed of who had which lock.
+to the end of the run, of Ctrl-C with ``--end interrupt``. The verdict names the cycle: who waits for which
+lock in which line, and who has it. With ``--order same`` all of them end, and there is no cycle. With
+``--end kill`` a command kills the program where it stands: it is seen, and said to be inferred, that all
+threads wait and none is left to let them go; of who had which lock nothing is claimed.
 """
 
 from __future__ import annotations
@@ -15,6 +16,7 @@ from __future__ import annotations
 import argparse
 import os
 import signal
+import subprocess
 import threading
 
 
@@ -50,12 +52,12 @@ def main():
     ]
     for philosopher in philosophers:
         philosopher.start()
+    if args.end == "kill":
+        subprocess.Popen(["/bin/sh", "-c", f"sleep {args.seconds}; kill -9 {os.getpid()}"])
     for philosopher in philosophers:
-        philosopher.join(None if args.end == "interrupt" else args.seconds / args.threads)
+        philosopher.join(args.seconds / args.threads if args.end == "itself" else None)
     waiting = [philosopher.name for philosopher in philosophers if philosopher.is_alive()]
     print("still waiting:", " ".join(waiting) or "nobody", flush=True)
-    if args.end == "kill":
-        os.kill(os.getpid(), signal.SIGKILL)
 
 
 if __name__ == "__main__":
