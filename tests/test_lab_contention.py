@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import re
 import subprocess
 import sys
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import pytest
 from timelines import timeline
@@ -12,6 +14,9 @@ from timelines import timeline
 from gtrace.lab.claims import Finding, Observation, Outcome
 from gtrace.lab.conduct import judge
 from gtrace.lab.experiments.contention import COUNTS, MEET, NOTIFY, REENTRANT, THROUGHPUT
+
+if TYPE_CHECKING:
+    from gtrace.lab.claims import Experiment
 
 WORKLOADS = Path(__file__).parents[1] / "workloads"
 STEP_MS = 10
@@ -215,6 +220,17 @@ def test_a_thread_that_goes_early_or_is_woken_by_another_refutes_it(line: str, o
 
 def test_threads_that_never_came_tell_nothing() -> None:
     assert met(MET.replace("sleep", "running")).outcome is Outcome.NOT_MEASURED
+
+
+@pytest.mark.parametrize(
+    ("experiment", "run", "lines"),
+    [(REENTRANT, "twice", TWICE), (NOTIFY, "notify", NOTIFIED), (MEET, "meet", MET)],
+)
+def test_waits_whose_ends_nobody_saw_tell_nothing(experiment: Experiment, run: str, lines: str) -> None:
+    unseen = re.sub(r" <- \S+", "", lines)
+    found = judge(experiment, {run: [Observation(timeline(unseen), REFUSED, 0)]})
+    assert found.outcome is Outcome.NOT_MEASURED
+    assert "does not show who woke whom" in found.measured
 
 
 def test_one_repeat_that_does_not_bear_it_out_refutes_it() -> None:

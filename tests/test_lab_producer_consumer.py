@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 import subprocess
 import sys
 from pathlib import Path
@@ -64,6 +65,13 @@ def test_another_reason_waker_place_or_occupation_refutes_it(line: str, other: s
 
 def test_a_queue_that_nobody_waited_for_tells_nothing() -> None:
     assert judged(full=FULL.replace("lock_wait", "blocked")).outcome is Outcome.NOT_MEASURED
+
+
+def test_waits_whose_ends_nobody_saw_tell_nothing() -> None:
+    unseen = re.sub(r" <- \S+", "", FULL)
+    found = judged(full=unseen)
+    assert found.outcome is Outcome.NOT_MEASURED
+    assert found.measured.startswith("slow consumers: the timeline does not show who woke whom")
 
 
 def test_a_run_without_a_producer_tells_nothing() -> None:

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Final
 
 from gtrace.lab.claims import CannotTell, Chart, Curve, Experiment, Figure, Finding, Outcome, Run, Table
 from gtrace.lab.looking import lanes_named, seconds_in, span_of, spread
-from gtrace.model import NS_PER_S, State
+from gtrace.model import NO_THREAD, NS_PER_S, State
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping, Sequence
@@ -184,9 +184,12 @@ def _rlock(observation: Observation) -> Finding:
     alone = itself.waits(LOCK)
     if blocked.empty or alone.empty:
         raise CannotTell("the timeline does not show the waits for the locks")
+    _require_wakers([blocked])
     until_last = bool((blocked["start_ns"].min() < inner) & (blocked["end_ns"].max() >= last))
     by_holder = int(blocked["blocker_tid"].iloc[-1]) == holder.tid
-    refused = "a Lock a second time: False" in observation.output and bool((alone["blocker_tid"] == -1).all())
+    refused = "a Lock a second time: False" in observation.output and bool(
+        (alone["blocker_tid"] == NO_THREAD).all()
+    )
     waited = _seconds(alone)
     return Finding(
         Outcome.HOLDS if own.empty and until_last and by_holder and refused else Outcome.FAILS,
@@ -207,6 +210,7 @@ def _condition(observation: Observation) -> Finding:
     first_call, second_call, _ = _ends_of_sleeps(notifier, 3)
     if any(rows.empty for rows in waits):
         raise CannotTell("the timeline does not show the waits for the condition")
+    _require_wakers(waits)
     before = sum(int(rows["start_ns"].min()) < first_call for rows in waits)
     ends = [int(rows["end_ns"].max()) for rows in waits]
     first, later = (
@@ -234,6 +238,7 @@ def _barrier(observation: Observation) -> Finding:
     arrivals = [walker.sleeps[-1][1] for walker in walkers]
     last_arrival, last = max(zip(arrivals, walkers, strict=True), key=lambda pair: pair[0])
     waits = [walker.waits(BARRIER) for walker in walkers if walker is not last]
+    _require_wakers(waits)
     met = [rows for rows in waits if len(rows) and int(rows["end_ns"].max()) >= last_arrival]
     woken = sum(int(rows["blocker_tid"].iloc[0]) == last.tid for rows in met)
     delay = max((int(rows["end_ns"].max()) - last_arrival for rows in met), default=0)
@@ -249,6 +254,12 @@ def _each(observations: Sequence[Observation], judge: Judge) -> Finding:
     """The first finding that does not hold, or that of the first repeat."""
     findings = [judge(observation) for observation in observations]
     return next((found for found in findings if found.outcome is not Outcome.HOLDS), findings[0])
+
+
+def _require_wakers(waits: Sequence[pd.DataFrame]) -> None:
+    """Raises CannotTell where of no wait it is known who ended it: evidence is missing, not a waker."""
+    if not any((rows["blocker_tid"] != NO_THREAD).any() for rows in waits):
+        raise CannotTell("the timeline does not show who woke whom")
 
 
 def _ends_of_sleeps(doer: Doer, count: int) -> list[int]:
@@ -276,7 +287,7 @@ REENTRANT: Final = Experiment(
     name="rlock",
     claim="A thread can take an RLock that it holds again, and must release it as often; a Lock it cannot.",
     source="docs.python.org/3/library/threading.html: RLock objects",
-    runs=(Run("twice", "rlock", repeats=2),),
+    runs=(Run("twice", "rlock"),),
     check=check_rlock,
     needs=("gil", "calls"),
 )
@@ -285,7 +296,7 @@ NOTIFY: Final = Experiment(
     name="condition",
     claim="Condition.wait lets the lock go while it waits; notify wakes one thread, notify_all all of them.",
     source="docs.python.org/3/library/threading.html: Condition objects",
-    runs=(Run("notify", "condition", repeats=2),),
+    runs=(Run("notify", "condition"),),
     check=check_condition,
     needs=("gil", "calls"),
 )
@@ -294,7 +305,7 @@ MEET: Final = Experiment(
     name="barrier",
     claim="A barrier holds the threads that come until the last of them comes, and then lets all go.",
     source="docs.python.org/3/library/threading.html: Barrier objects",
-    runs=(Run("meet", "barrier", repeats=2),),
+    runs=(Run("meet", "barrier"),),
     check=check_barrier,
     needs=("gil", "calls"),
 )

@@ -237,7 +237,7 @@ EXECUTORS: Final = Experiment(
     claim="For work that computes, processes and interpreters use several cores, where threads use one.",
     source="docs.python.org/3/library/concurrent.futures.html: it side-steps the Global Interpreter Lock",
     runs=(
-        Run(THREADS, "executors", ("--pool", THREADS), light=True, repeats=2),
+        Run(THREADS, "executors", ("--pool", THREADS), light=True),
         Run(PROCESSES, "executors", ("--pool", PROCESSES), light=True, repeats=2),
         Run(INTERPRETERS, "executors", ("--pool", INTERPRETERS), light=True, repeats=2, since=(3, 14)),
     ),
@@ -261,9 +261,9 @@ TO_THREAD: Final = Experiment(
     claim="asyncio.to_thread runs blocking calls beside the event loop; ones that compute hold it up.",
     source="docs.python.org/3/library/asyncio-task.html: due to the GIL, only for I/O-bound functions",
     runs=(
-        Run("sleep", "to_thread", ("--work", "sleep", "--amount", "15"), repeats=2),
+        Run("sleep", "to_thread", ("--work", "sleep", "--amount", "15")),
         Run("hash", "to_thread", ("--work", "hash"), light=True, repeats=2),
-        Run("compute", "to_thread", ("--work", "compute", "--amount", "15"), light=True, repeats=2),
+        Run("compute", "to_thread", ("--work", "compute", "--amount", "15"), light=True),
     ),
     check=check_to_thread,
     needs=("gil", "scheduler"),

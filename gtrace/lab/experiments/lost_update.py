@@ -136,7 +136,9 @@ def check_lost_update(observations: Mapping[str, Sequence[Observation]]) -> Find
     called = _explained(runs["call"])
     slept = all(run.lost for run in runs["sleep"]) and _mostly_replayed(runs["sleep"])
     waits = tuple(seconds_in(run.timeline, run.lanes, State.LOCK_WAIT) for run in runs["lock"])
-    locked = not any(run.lost or run.replayed_loss for run in runs["lock"]) and min(waits) > 0
+    locked = not any(run.lost or run.replayed_loss for run in runs["lock"])
+    if locked and not min(waits):
+        raise CannotTell("the timeline shows no wait for the lock")
     within = tuple(run.switches("step") for run in runs["call"])
     words = "with the adders side by side" if free else f"where {sum(within)} switches were seen"
     by_sleep, lock = runs["sleep"], runs["lock"]

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Final
 
 from gtrace.lab.claims import CannotTell, Experiment, Figure, Finding, Outcome, Run, Table
 from gtrace.lab.looking import lanes_named, seconds_in, spread
-from gtrace.model import NS_PER_S, State
+from gtrace.model import NO_THREAD, NS_PER_S, State
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
@@ -21,7 +21,7 @@ if TYPE_CHECKING:
 PRODUCER: Final = "producer-"
 CONSUMER: Final = "consumer-"
 MOSTLY: Final = 0.5
-SIZE: Final = ("--items", "40", "--seconds", "0.008")
+SIZE: Final = ("--items", "30", "--seconds", "0.008")
 
 
 @dataclass(frozen=True)
@@ -80,8 +80,7 @@ def check(observations: Mapping[str, Sequence[Observation]]) -> Finding:
     for label, fast, slow in (("slow consumers", put, get), ("slow producer", get, put)):
         pairs = [(Side.of(run, *fast), Side.of(run, *slow)) for run in observations[label]]
         waiting = tuple(one.waiting for one, _ in pairs)
-        if not any(len(one.waits) or len(other.waits) for one, other in pairs):
-            raise CannotTell(f"{label}: the timeline shows no wait for the queue on either side")
+        _require_wakers(label, [side.waits for pair in pairs for side in pair])
         idle = tuple(other.waiting for _, other in pairs)
         woken = median(one.woken_by(other) for one, other in pairs)
         right = min(waiting) > MOSTLY > max(idle) and woken > MOSTLY
@@ -109,6 +108,14 @@ def check(observations: Mapping[str, Sequence[Observation]]) -> Finding:
             ),
         ),
     )
+
+
+def _require_wakers(label: str, waits: Sequence[pd.DataFrame]) -> None:
+    """Raises CannotTell where the timeline does not show who waited for the queue, or who ended it."""
+    if all(rows.empty for rows in waits):
+        raise CannotTell(f"{label}: the timeline shows no wait for the queue on either side")
+    if not any((rows["blocker_tid"] != NO_THREAD).any() for rows in waits):
+        raise CannotTell(f"{label}: the timeline does not show who woke whom")
 
 
 EXPERIMENT: Final = Experiment(
