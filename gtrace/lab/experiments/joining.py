@@ -56,44 +56,37 @@ def told_rightly(join: dict[str, Any]) -> bool:
 
 def check(observations: Mapping[str, Sequence[Observation]]) -> Finding:
     """Each join returns at its thread's end or its timeout; after the last one all have ended."""
-    rightly, waits = [], []
-    for observation in observations["joining"]:
-        timeline, joins = observation.timeline, joins_of(observation)
-        kinds = {bool(join["timed_out"]) for join in joins}
-        if kinds != {True, False}:
-            raise CannotTell("there was no join that ran out beside those that did not")
-        last = max(timeline.threads["end_ns"][lane] for lane in lanes_named(timeline, "worker-"))
-        gone = max(join["end_ns"] for join in joins) >= last - SAME_MOMENT_S * NS_PER_S
-        fine = [waited_rightly(timeline, join) and told_rightly(join) for join in joins]
-        rightly.append(gone and all(fine))
-        waits.append(sum(join["took_s"] for join in joins))
-    rows = [
-        (
-            join["name"],
-            join["timeout_s"],
-            join["took_s"],
-            "ran out" if join["timed_out"] else "ended",
-            join["alive"],
-        )
-        for join in joins_of(observations["joining"][0])
-    ]
-    holds = all(rightly)
+    repeats = observations["joining"]
+    holds = all(_is_as_told(observation) for observation in repeats)
+    waits = tuple(sum(join["took_s"] for join in joins_of(observation)) for observation in repeats)
+    rows = tuple(_row(join) for join in joins_of(repeats[0]))
+    words = (
+        " The one with a timeout returned at it, the others when their threads had ended; all gave None, and"
+        " is_alive told which it was."
+    )
+    if not holds:
+        words = " One returned at another time than that, or is_alive told something else."
     return Finding(
         Outcome.HOLDS if holds else Outcome.FAILS,
-        f"{len(rows)} joins of {len({row[0] for row in rows})} threads took {spread(waits)} s together."
-        + (
-            " The one with a timeout returned at it, the others when their threads had ended; all gave None,"
-            " and is_alive told which it was."
-            if holds
-            else " One returned at another time than that, or is_alive told something else."
-        ),
-        (Figure("all joins together", tuple(waits), "s"),),
-        (
-            Table(
-                "Joins", ("thread", "timeout (s)", "took (s)", "how it went", "is_alive after"), tuple(rows)
-            ),
-        ),
+        f"{len(rows)} joins of {len({row[0] for row in rows})} threads took {spread(waits)} s together.{words}",
+        (Figure("all joins together", waits, "s"),),
+        (Table("Joins", ("thread", "timeout (s)", "took (s)", "how it went", "is_alive after"), rows),),
     )
+
+
+def _is_as_told(observation: Observation) -> bool:
+    """Whether every join did what it is said to; raises CannotTell where none of them ran out, or all."""
+    timeline, joins = observation.timeline, joins_of(observation)
+    if {bool(join["timed_out"]) for join in joins} != {True, False}:
+        raise CannotTell("there was no join that ran out beside those that did not")
+    last = max(timeline.threads["end_ns"][lane] for lane in lanes_named(timeline, "worker-"))
+    all_gone = max(join["end_ns"] for join in joins) >= last - SAME_MOMENT_S * NS_PER_S
+    return bool(all_gone and all(waited_rightly(timeline, join) and told_rightly(join) for join in joins))
+
+
+def _row(join: dict[str, Any]) -> tuple[object, ...]:
+    how = "ran out" if join["timed_out"] else "ended"
+    return join["name"], join["timeout_s"], join["took_s"], how, join["alive"]
 
 
 def check_stopping(observations: Mapping[str, Sequence[Observation]]) -> Finding:
