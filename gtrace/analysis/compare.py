@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Final
 
 from gtrace.analysis.measures import BY_KEY, MEASURES, NO_GIL, STATE_MEASURES, Unit
 from gtrace.analysis.wording import amount, change, percent
+from gtrace.model import State
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -24,6 +25,11 @@ STUDENT_98: Final = (
 LEAST_SHARE: Final = 0.01
 """A change below this part of the larger value is not worth a word, however sure it is."""
 LEAST_SECONDS: Final = 0.001
+TELLING: Final = (
+    State.GIL_WAIT, State.STALLED, State.LOCK_WAIT, State.PREEMPTED, State.IO_WAIT, State.RUNNING,
+    State.NATIVE, State.BLOCKED, State.SLEEP, State.UNKNOWN,
+)  # fmt: skip
+"""Of two states that changed as much, the one to tell first: time that left one state went to another."""
 MOST_OF_IT: Final = 0.6
 """The part of a change from which on the pool it happened in is named."""
 
@@ -190,16 +196,18 @@ def noise_of(before: Spread, after: Spread) -> float | None:
     return float(factor * (squares / freedom * sum(1 / count for count in counts)) ** 0.5)
 
 
-def _rank(difference: Difference, before: Variant, after: Variant) -> tuple[int, int, float, str]:
-    """Sorts wall time first, then states by what they are of the threads' time, then the other numbers."""
+def _rank(difference: Difference, before: Variant, after: Variant) -> tuple[bool, int, float, int]:
+    """Sorts what is named first: wall time, states by what they are of the threads' time, the rest."""
     measure = difference.measure
     named = difference.exceeds_noise is not False and difference.matters
     if measure in STATE_MEASURES:
         kind, size = 1, max(_lifetime(before), _lifetime(after))
+        place = TELLING.index(State(measure.key))
     else:
-        kind = 0 if measure is BY_KEY["wall"] else 2
+        kind, place = 0 if measure is BY_KEY["wall"] else 2, MEASURES.index(measure)
         size = max(abs(difference.before.median), abs(difference.after.median))
-    return (not named, kind, -abs(difference.amount) / size if size else 0.0, measure.key)
+    share = round(abs(difference.amount) / size, 3) if size else 0.0
+    return (not named, kind, -share, place)
 
 
 def _lifetime(variant: Variant) -> float:
