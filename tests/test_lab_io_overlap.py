@@ -41,8 +41,8 @@ def answers(step_ms: int, *, serial: str = "") -> str:
     return "\n".join(lines)
 
 
-def judged(text: str) -> Finding:
-    return judge(EXPERIMENT, {"answers": [Observation(timeline(text), "", 0)]})
+def judged(text: str, run: RunInfo = EXACT_RUN) -> Finding:
+    return judge(EXPERIMENT, {"answers": [Observation(timeline(text, run), "", 0)]})
 
 
 def judged_files(text: str, run: RunInfo = EXACT_RUN) -> Finding:
@@ -68,6 +68,11 @@ def test_waits_of_one_kind_that_come_one_after_another_refute_it(kind: str) -> N
     found = judged(answers(0, serial=kind))
     assert found.outcome is Outcome.FAILS
     assert f"1.0 of {kind}" in found.measured
+
+
+def test_without_a_gil_waits_overlap_as_well() -> None:
+    assert judged(answers(0), FREE_RUN).outcome is Outcome.HOLDS
+    assert judged(answers(0, serial="socket"), FREE_RUN).outcome is Outcome.FAILS
 
 
 def test_threads_that_wait_for_the_gil_instead_tell_nothing() -> None:

@@ -1,8 +1,10 @@
 """Threads that read files: from the disk they wait, from the kernel's memory they do not, they copy.
 
-Claim: reading files is a wait, as reading a socket is. It is often told so, with files as the first example
-of work that is bound by I/O. Of a local file that was read or written a while ago it is not true: the kernel
-has it in memory (the page cache), and a read is a copy on the core, without the GIL.
+Claim: reading files is a wait, as reading a socket is. Source:
+https://docs.python.org/3/library/threading.html, "tasks are I/O bound, such as file operations or making
+network requests, where much of the time is spent waiting". Of a local file that was read or written a while
+ago it is not true: the kernel has it in memory (the page cache), and a read is a copy on the core, without
+the GIL.
 
 The page must show: each ``disk-i`` reads its file after the kernel was asked to forget it, and is mostly in
 ``io_wait``, reason file read (where the files are kept in memory anyway, as in a tmpfs, it is not). Each

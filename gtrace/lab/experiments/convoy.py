@@ -29,8 +29,8 @@ UNDISTURBED: Final = 0.25
 """The returns compared: of the longer ones some are what other programs made of them."""
 LINE: Final = re.compile(r"([\d.]+ms): \d+ returns, (\d+) steps")
 LOAD_LEFT_OUT: Final = (
-    "Speed is that of the least disturbed repeat, over the time in which no other program had the core of the"
-    " thread that computes."
+    "Speed is that of the thread that computes, in the least disturbed repeat, over the time in"
+    " which no other program had its core; at 5 ms it is 1."
 )
 
 
@@ -86,7 +86,7 @@ def check(observations: Mapping[str, Sequence[Observation]]) -> Finding:
 
 
 def _table(returns_ms: Mapping[float, Sequence[float]], best: Mapping[float, float]) -> Table:
-    columns = ("switch interval", "to go on, ms", "least", "most", "speed of the other, at 5 ms it is 1")
+    columns = ("switch interval", "to go on, ms", "least", "most", "speed")
     rows = tuple(
         (
             f"{interval:g} ms",

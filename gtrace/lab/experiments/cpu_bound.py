@@ -38,7 +38,7 @@ DEARER: Final = 1.2
 GROUPS: Final = "by-{}-"
 SHARED_MACHINE: Final = (
     "A thread whose core another program took counts as if it ran: neither the cores in use nor the speed"
-    " change with the load of the machine."
+    " change with the load of the machine. The speed of one thread is 1."
 )
 BEFORE_3_2: Final = (
     f"Holds from {DEARER} times the CPU time on, the least of all repeats compared. What the talk measured is"
@@ -154,7 +154,7 @@ def _table(by_count: Mapping[int, Sequence[Group]]) -> Table:
 
     return Table(
         "Threads that compute: cores in use",
-        ("threads", "cores in use", "time waiting for the GIL", "speed, one thread is 1"),
+        ("threads", "cores in use", "waiting for the GIL", "speed"),
         tuple(
             (
                 count,

@@ -84,7 +84,7 @@ def _table(
 ) -> Table:
     return Table(
         f"{MOST} threads that wait",
-        ("for", "waits at once", "time, one wait is 1"),
+        ("for", "waits at once", "times as long as one"),
         tuple(
             (kind, round(median(at_once[kind, MOST]), 1), round(_times_one(waits, kind), 2)) for kind in KINDS
         ),
@@ -147,7 +147,7 @@ EXPERIMENT: Final = Experiment(
 FILES: Final = Experiment(
     name="file_reads",
     claim="Reading a file is a wait, as reading a socket is.",
-    source="often told: reading files is the usual first example of work that is bound by I/O",
+    source="docs.python.org/3/library/threading.html: file operations are where threads spend time waiting",
     runs=(Run("reads", "file_reads", repeats=3),),
     check=check_files,
     needs=("gil", "scheduler", "calls"),

@@ -141,11 +141,11 @@ def check_forced(observations: Mapping[str, Sequence[Observation]]) -> Finding:
     alone = tuple(map(_longest, runs, ("alone-",) * len(runs), intervals))
     sooner = tuple(map(_shortest, runs, intervals))
     keeps = median(calls) >= FAR_LONGER or median(alone) >= FAR_LONGER
-    never = "never sooner than" if min(sooner) >= SOONER else "as soon as"
+    code = "never had to sooner than" if min(sooner) >= SOONER else "had to"
     return Finding(
         Outcome.FAILS if keeps else Outcome.HOLDS,
         f"A thread in long calls of C ran {median(calls):.0f} switch intervals without giving the GIL up"
-        f" while another waited, a thread alone {median(alone):.0f}; Python code had to {never} after"
+        f" while another waited, a thread alone {median(alone):.0f}; Python code {code} after"
         f" {min(sooner):.2f} intervals.",
         (
             Figure("longest turn in calls of C, in switch intervals", calls),
