@@ -17,7 +17,7 @@ if TYPE_CHECKING:
 
 SUITE: Final = "gtrace check"
 _NOT_IN_XML: Final = re.compile("[^\t\n\r\x20-\ud7ff\ue000-\ufffd\U00010000-\U0010ffff]")
-_UNSHOWABLE: Final = re.compile("[\x00-\x08\x0b\x0c\x0e-\x1f\x7f-\x9f\ud800-\udfff]")
+_UNSHOWABLE: Final = re.compile("[\x00-\x08\x0b\x0c\x0e-\x1f\x7f-\x9f\u2028\u2029\ud800-\udfff]")
 _COMMAND: Final = re.compile("##(?=\\[)")
 """The older spelling of a workflow command is obeyed wherever it stands in a line."""
 
