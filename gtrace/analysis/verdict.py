@@ -97,9 +97,9 @@ def stuck(facts: Facts) -> Verdict | None:
         return None
     return Verdict(
         "stuck",
-        f"Nothing could go on (inferred): all {len(facts.stuck)} threads that were left,"
-        f" {_listed(facts.stuck)}, waited for locks to the end, with none left to let them go."
-        " Who had which lock was not recorded.",
+        f"All {len(facts.stuck)} threads that were left when the program was killed waited for locks:"
+        f" {_listed(facts.stuck)}. None of them could have let another one go, but for a signal (inferred);"
+        " who had which lock was not recorded.",
         "End the program by Ctrl-C or SIGTERM instead of SIGKILL: then gtrace sees who has what.",
         (("threads", str(len(facts.stuck))),),
     )

@@ -106,7 +106,7 @@ def _wait(ident: int, stack: list[FrameType]) -> dict[str, Any] | None:
     if lock is MISSING or (call is not None and not _is_endless(call, frame)):
         return None
     owner = _owner(lock)
-    if owner == ident or not (lock.locked() if owner is None else owner):
+    if owner == ident or not (LOCK.locked(lock) if owner is None else owner):
         return None
     outer = _beyond_threading(stack)
     seen = (expression, frame) if outer is frame else _name_outside(outer, lock) or (expression, frame)
@@ -117,9 +117,10 @@ def _joined(stack: list[FrameType]) -> dict[str, Any] | None:
     for frame in stack:
         if frame.f_code is threading.Thread.join.__code__:
             thread, timeout = frame.f_locals.get("self"), frame.f_locals.get("timeout")
-            if timeout is not None or not isinstance(thread, threading.Thread):
+            if timeout is not None or thread is None:
                 return None
-            joined = {"lock": id(thread), "kind": "thread", "name": "", "owner": thread.ident or 0}
+            ident = threading.Thread.ident.fget(thread)  # type: ignore[attr-defined]
+            joined = {"lock": id(thread), "kind": "thread", "name": "", "owner": ident or 0}
             return {**joined, "where": _where(_beyond_threading(stack)), "evidence": "exact"}
         if frame.f_code.co_filename != threading.__file__:
             return None
@@ -137,14 +138,14 @@ def _had(ident: int, stack: list[FrameType]) -> Iterator[dict[str, Any]]:
             if lock is MISSING or id(lock) in said or id(lock) in let_go:
                 continue
             owner = _owner(lock)
-            if owner == ident or (owner is None and lock.locked()):
+            if owner == ident or (owner is None and LOCK.locked(lock)):
                 said.add(id(lock))
                 evidence = "derived" if owner is None else "exact"
                 yield {**_lock(lock, expression, frame), "evidence": evidence}
 
 
 def _lock(lock: object, expression: ast.expr, frame: FrameType) -> dict[str, Any]:
-    kind = "Lock" if isinstance(lock, LOCK) else "RLock"
+    kind = "Lock" if _is_a(lock, LOCK) else "RLock"
     return {"lock": id(lock), "kind": kind, "name": ast.unparse(expression), "where": _where(frame),
             "owner": _owner(lock) or 0, "evidence": "derived"}  # fmt: skip
 
@@ -171,12 +172,17 @@ def _primitive(value: object) -> Any:
     """The lock inside ``value``: itself, or that of a condition; MISSING where there is none."""
     if type(value) is threading.Condition:
         value = vars(value).get("_lock")
-    return value if isinstance(value, (LOCK, RLOCK)) else MISSING
+    return value if _is_a(value, LOCK, RLOCK) else MISSING
+
+
+def _is_a(value: object, *kinds: type) -> bool:
+    """As ``isinstance``, which asks the object itself, that may answer with code of the program."""
+    return issubclass(type(value), kinds)
 
 
 def _owner(lock: object) -> int | None:
     """The ident of the thread that has a reentrant lock, 0 for nobody; None for a lock that has no owner."""
-    if not isinstance(lock, RLOCK):
+    if not _is_a(lock, RLOCK):
         return None
     found = re.search(r"owner=(-?\d+)", RLOCK.__repr__(lock))
     return int(found[1]) if found else 0
@@ -188,7 +194,8 @@ def _is_endless(call: ast.Call, frame: FrameType) -> bool:
     given = dict(zip(names, call.args, strict=False)) | {word.arg: word.value for word in call.keywords}
     blocking = _resolve(given["blocking"], frame) if "blocking" in given else True
     timeout = _resolve(given["timeout"], frame) if "timeout" in given else -1
-    return blocking in (True, 1) and timeout == -1 and not set(given) - set(names)
+    plain = type(blocking) in (bool, int) and type(timeout) in (int, float)
+    return bool(plain and blocking and timeout == -1) and not set(given) - set(names)
 
 
 def _resolve(expression: ast.expr, frame: FrameType) -> Any:
@@ -197,7 +204,9 @@ def _resolve(expression: ast.expr, frame: FrameType) -> Any:
         with suppress(ValueError):
             return ast.literal_eval(expression)
     if isinstance(expression, ast.Name):
-        local = frame.f_locals.get(expression.id, MISSING)
+        # the body of a class may have a mapping of the program's own
+        names = frame.f_locals if type(frame.f_locals).__module__ == "builtins" else {}
+        local = names.get(expression.id, MISSING)
         return frame.f_globals.get(expression.id, MISSING) if local is MISSING else local
     if isinstance(expression, ast.Attribute):
         return _attribute(_resolve(expression.value, frame), expression.attr)
@@ -209,9 +218,9 @@ def _resolve(expression: ast.expr, frame: FrameType) -> Any:
 def _attribute(owner: object, name: str) -> Any:
     if owner is MISSING:
         return MISSING
-    if isinstance(owner, types.ModuleType):
+    if _is_a(owner, types.ModuleType):
         return vars(owner).get(name, MISSING)
-    classes = type.__dict__["__mro__"].__get__(owner if isinstance(owner, type) else type(owner))
+    classes = type.__dict__["__mro__"].__get__(owner if _is_a(owner, type) else type(owner))
     found = [_kept(owner, each, classes) for each in _mangled(name, classes)]
     found = [value for value in found if value is not MISSING]
     return found[0] if len(found) == 1 else MISSING
@@ -227,7 +236,7 @@ def _mangled(name: str, classes: tuple[type, ...]) -> list[str]:
 def _kept(owner: object, name: str, classes: tuple[type, ...]) -> Any:
     """What an object has under ``name``: of its own, in a slot, or by its class."""
     kept = next((vars(cls)[name] for cls in classes if name in vars(cls)), MISSING)
-    if isinstance(owner, type):
+    if _is_a(owner, type):
         return kept
     try:
         if isinstance(kept, types.MemberDescriptorType):

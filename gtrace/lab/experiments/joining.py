@@ -68,7 +68,7 @@ def check(observations: Mapping[str, Sequence[Observation]]) -> Finding:
         words = " One returned at another time than that, or is_alive told something else."
     return Finding(
         Outcome.HOLDS if holds else Outcome.FAILS,
-        f"{len(rows)} joins of {len({row[0] for row in rows})} threads took {spread(waits)} s together.{words}",
+        f"{len(rows)} joins of {len({row[0] for row in rows})} threads took {spread(waits)} s in all.{words}",
         (Figure("all joins together", waits, "s"),),
         (Table("Joins", ("thread", "timeout (s)", "took (s)", "how it went", "is_alive after"), rows),),
     )
