@@ -1,0 +1,200 @@
+"""Tables, numbers, legend and charts in a real browser, for the run and for a range of it."""
+
+from __future__ import annotations
+
+import csv
+import math
+
+import pytest
+from pages import CHARTS, HOSTILE_TEXT, SMALL, drag, needs_browser, pixels, settle
+from timelines import synthetic, timeline, with_wakeups
+
+from gtrace.report.page import WAKEUP_CAUSES
+
+pytestmark = needs_browser
+
+
+def test_a_selected_range_recounts_every_number_and_table(open_page):
+    opened = open_page(timeline(SMALL))
+    whole = opened.rows("#table-threads")
+    drag(opened, 0.1, 0.2)
+    opened.page.wait_for_selector("#range-bar:not([hidden])")
+    assert "10.0 ms of 100 ms" in opened.text("#range-text")
+    assert [text.split()[0] for text in opened.column("#table-threads", 3)] == ["10.0"] * 3
+    assert opened.text("[data-number=wall] .value") == "10.0 ms"
+    assert opened.text("[data-number=held] .value") == "100 %"
+    assert "sleep" not in " ".join(opened.column("#table-waits", 2))
+    assert "10.0 ms" in opened.text("#legend [data-state=running]")
+    opened.wait_for_hash(r"s=\d+-\d+")
+    opened.page.click("#range-clear")
+    assert opened.rows("#table-threads") == whole
+    assert opened.text("[data-number=wall] .value") == "100 ms"
+    assert opened.page.locator("#range-bar").is_hidden()
+
+
+def test_tables_sort_by_any_column_both_ways(open_page):
+    opened = open_page(synthetic(3_000, 6, seed=9))
+    opened.page.get_by_role("button", name="Native id").click()
+    assert opened.column("#table-threads", 2) == [str(tid) for tid in range(5005, 4999, -1)]
+    assert opened.page.locator("#table-threads th[aria-sort=descending]").inner_text().startswith("Native id")
+    opened.page.get_by_role("button", name="Native id").click()
+    assert opened.column("#table-threads", 2) == [str(tid) for tid in range(5000, 5006)]
+    opened.page.locator("#table-waits").get_by_role("button", name="Thread", exact=True).click()
+    threads = opened.column("#table-waits", 1)
+    assert threads == sorted(threads)
+
+
+def test_tables_filter_and_show_all(open_page):
+    opened = open_page(synthetic(3_000, 40, seed=9))
+    assert len(opened.rows("#table-threads")) == 15
+    opened.page.locator("#table-threads").get_by_role("button", name="Show all").click()
+    assert len(opened.rows("#table-threads")) == 40
+    opened.page.get_by_label("Filter rows of Threads").fill("worker-3")
+    assert len(opened.rows("#table-threads")) == 11
+
+
+def test_a_table_is_saved_as_csv(open_page, tmp_path):
+    opened = open_page(timeline(HOSTILE_TEXT))
+    with opened.page.expect_download() as download:
+        opened.page.locator("#table-threads").get_by_role("button", name="CSV").click()
+    path = tmp_path / "threads.csv"
+    download.value.save_as(path)
+    lines = path.read_text("utf-8-sig").splitlines()
+    assert lines[0].startswith("thread,tid,lifetime_s,")
+    assert len(lines) == 6
+    assert any(line.startswith("'=cmd") for line in lines)
+    assert download.value.suggested_filename.endswith("threads.csv")
+
+
+def test_the_legend_hides_a_state_and_isolates_one(open_page):
+    opened = open_page(timeline(SMALL))
+    settle(opened)
+    green = "47,138,42"
+    assert pixels(opened, 40)[green] > 500
+    opened.page.click("[data-state=running]")
+    settle(opened)
+    assert green not in pixels(opened, 40)
+    opened.page.click("[data-state=running]")
+    opened.page.dblclick("[data-state=gil_wait]")
+    settle(opened)
+    pressed = opened.page.locator("#legend button[aria-pressed=true]").all_inner_texts()
+    assert len(pressed) == 1
+    assert "GIL wait" in pressed[0]
+    assert green not in pixels(opened, 40)
+    assert pixels(opened, 40)["238,154,58"] > 200
+    opened.page.dblclick("[data-state=gil_wait]")
+    assert opened.page.locator("#legend button[aria-pressed=true]").count() == 10
+    opened.page.focus("[data-state=sleep]")
+    opened.page.keyboard.press("Shift+Enter")
+    assert opened.page.locator("#legend button[aria-pressed=true]").count() == 1
+
+
+def test_blame_names_waiter_holder_and_function(open_page):
+    opened = open_page(timeline(SMALL))
+    assert [" ".join(row.split()) for row in opened.rows("#table-blame")] == [
+        "w1 w2 parse (a.py:9) 30.0 ms 1 30.0 ms",
+        "w2 w1 crunch (a.py:3) 30.0 ms 1 30.0 ms",
+    ]
+
+
+def test_wake_up_latencies_are_told_by_cause_for_the_selected_range(open_page):
+    known = with_wakeups(synthetic(3_000, 6, seed=9), 0.5)
+    opened = open_page(known)
+    counts = known.wakeups["cause"].value_counts()
+    assert dict(zip(opened.column("#table-wakeups", 1), opened.column("#table-wakeups", 2), strict=True)) == {
+        WAKEUP_CAUSES[cause]: str(count) for cause, count in counts.items()
+    }
+    whole = opened.rows("#table-wakeups")
+    drag(opened, 0.2, 0.4)
+    opened.page.wait_for_selector("#range-bar:not([hidden])")
+    inside = [int(count) for count in opened.column("#table-wakeups", 2)]
+    assert 0 < sum(inside) < 0.4 * len(known.wakeups)
+    opened.page.keyboard.press("Escape")
+    assert opened.rows("#table-wakeups") == whole
+    opened.page.locator("#table-wakeups tbody button").first.click()
+    assert "lasted" in opened.text("#pinned")
+
+
+def test_without_wake_ups_there_is_no_table_of_them(open_page):
+    assert open_page(timeline(SMALL)).page.locator("#table-wakeups:visible").count() == 0
+
+
+def test_locks_tell_what_was_waited_for_where_and_who_let_go(open_page):
+    opened = open_page(timeline(SMALL))
+    assert [" ".join(row.split()) for row in opened.rows("#table-locks")] == [
+        "the end of w1 main (a.py:1) w1 crunch (a.py:3) 0.00000 s 1 100 ms 1 100 ms"
+    ]
+
+
+def test_a_selected_range_redraws_the_charts(open_page):
+    opened = open_page(timeline(SMALL), ready=CHARTS)
+    run = "document.querySelector('#state-chart').data.find(trace => trace.name === 'running').x"
+    assert sum(opened.page.evaluate(run)) == pytest.approx(100)
+    drag(opened, 0.1, 0.2)
+    opened.page.wait_for_function(f"{run}.reduce((a, b) => a + b) < 50")
+    assert sum(opened.page.evaluate(run)) == pytest.approx(10, rel=0.02)
+    start, end = opened.page.evaluate("document.querySelector('#utilisation-chart').layout.xaxis.range")
+    assert (start, end) == (pytest.approx(10, rel=0.02), pytest.approx(20, rel=0.02))
+
+
+def test_utilisation_over_time_counts_the_threads_in_each_state(open_page):
+    opened = open_page(timeline(SMALL), ready=CHARTS)
+    ends = "data.map(trace => [trace.name, trace.y[0], trace.y.at(-1)])"
+    traces = opened.page.evaluate(f"document.querySelector('#utilisation-chart').{ends}")
+    assert {name: (first, last) for name, first, last in traces if first or last} == {
+        "running": (pytest.approx(1), pytest.approx(1)),
+        "GIL wait": (pytest.approx(1), 0),
+        "lock wait": (pytest.approx(1), pytest.approx(1)),
+        "I/O wait": (0, pytest.approx(1)),
+    }
+
+
+KEPT = """
+main  0-60    running zlib.compress caller="pack (a.py:3)"
+main  60-100  gil_wait "pack (a.py:3)" <- w1
+w1    0-60    gil_wait "serve (a.py:9)" <- main
+w1    60-62   running "serve (a.py:9)"
+w1    62-100  stalled "read (a.py:12)"
+"""
+
+
+def test_the_longest_holds_say_which_call_does_not_release_the_gil(open_page):
+    opened = open_page(timeline(KEPT), ready=CHARTS)
+    assert [" ".join(row.split()) for row in opened.rows("#table-holds")] == [
+        "main zlib.compress 0.00000 s 60.0 ms does not release the GIL",
+        "w1 read (a.py:12) 0.06000 s 40.0 ms blocks while it keeps the GIL",
+    ]
+    chart = opened.page.locator("#hold-chart")
+    assert "switch interval 5.00 ms" in " ".join(chart.locator(".annotation-text").all_text_contents())
+    assert opened.page.evaluate("document.querySelector('#hold-chart').layout.shapes[0].x0") == pytest.approx(
+        math.log10(5e6)
+    )
+    assert sum(opened.page.evaluate("document.querySelector('#hold-chart').data[0].y")) == 2
+
+
+@pytest.mark.parametrize("table", ["threads", "waits", "locks", "blame", "holds", "wakeups"])
+def test_every_table_sorts_and_saves_what_it_shows(open_page, tmp_path, table):
+    opened = open_page(with_wakeups(synthetic(900, 5, seed=4), 0.5))
+    place = opened.page.locator(f"#table-{table}")
+    heading = place.locator("thead button").nth(1)
+    heading.click()
+    assert place.locator("th[aria-sort]").count() == 1
+    with opened.page.expect_download() as download:
+        place.get_by_role("button", name="CSV").click()
+    path = tmp_path / "table.csv"
+    download.value.save_as(path)
+    saved = list(csv.reader(path.read_text("utf-8-sig").splitlines()))
+    shown = opened.column(f"#table-{table}", 1)
+    assert [row[0] for row in saved[1 : len(shown) + 1]] == shown
+    assert len(saved[0]) == place.locator("thead th").count()
+
+
+def test_a_hidden_state_stays_hidden_by_the_address(open_page):
+    opened = open_page(timeline(SMALL), ready=CHARTS)
+    opened.page.click("[data-state=sleep]")
+    opened.wait_for_hash("hide=sleep")
+    fragment = opened.page.evaluate("location.hash")
+    again = open_page(timeline(SMALL), fragment=fragment, ready=CHARTS)
+    assert again.page.get_attribute("[data-state=sleep]", "aria-pressed") == "false"
+    visible = "document.querySelector('#state-chart').data.find(trace => trace.name === 'sleep').visible"
+    assert again.page.evaluate(visible) is False
