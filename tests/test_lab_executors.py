@@ -84,8 +84,8 @@ def test_threads_in_turns_and_the_others_side_by_side_bear_it_out() -> None:
     found = judged()
     assert found.outcome is Outcome.HOLDS
     assert found.measured == (
-        "Two threads computed 1.00 at once with one GIL; two processes computed 1.87 at once with 2 GILs;"
-        " two interpreters computed 1.90 at once with 2 GILs."
+        "Two threads computed 1.00 at once with one GIL; two processes computed 2.00 at once with 2 GILs;"
+        " two interpreters computed 2.00 at once with 2 GILs."
     )
     assert [row[0] for row in found.tables[0].rows] == ["threads", "processes", "interpreters"]
     assert [row[-1] for row in found.tables[0].rows] == [1, 3, 1]
@@ -117,8 +117,8 @@ def test_a_core_that_another_program_took_changes_nothing() -> None:
     found = judged(threads=IN_TURNS.replace("20-30  running", "20-30  preempted"))
     assert found.outcome is Outcome.HOLDS
     lost = Workers(observed(FORKED.replace("3-29  running", "3-29  preempted")).timeline, (1, 2))
-    assert lost.at_once(COMPUTING) == pytest.approx(56 / 30)
-    assert lost.cores_in_use == pytest.approx(1)
+    assert lost.at_once(COMPUTING) == pytest.approx(2)
+    assert lost.cores_in_use == pytest.approx(2 * 30 / 56)
 
 
 def test_children_that_were_not_recorded_tell_nothing() -> None:

@@ -25,10 +25,12 @@ STEPS: Final = 40
 """Done by each group of threads together."""
 SHARED, OWN = "shared", "own"
 ONE_AT_A_TIME: Final = 1.05
-NO_MORE: Final = 1.3
-"""Up to here eight threads get as much done as one, with what a loaded machine makes of it."""
 SCALES: Final = 2.0
-"""From here on eight threads, each with a lock of its own, get clearly more done than one."""
+"""From here on eight threads, each with a lock of its own, are clearly more at work than one."""
+BY_STATES: Final = (
+    "Judged by how many threads were at work at once; the throughput is that of the clock, and on a machine"
+    " that is busy with other programs it varies."
+)
 LOCK, RLOCK, CONDITION, BARRIER = "lock", "rlock", "condition", "barrier"
 
 
@@ -74,22 +76,21 @@ def check_throughput(observations: Mapping[str, Sequence[Observation]]) -> Findi
         locks: {n: [Group.of(run, locks, n) for run in runs] for n in COUNTS} for locks in (SHARED, OWN)
     }
     most = max(COUNTS)
-    gain = {locks: _gain(by_count[1], by_count[most]) for locks, by_count in groups.items()}
     shared, own = groups[SHARED][most], groups[OWN][most]
-    in_steps = tuple(group.steps_at_once for group in shared)
-    waiting = tuple(group.waiting_for_locks for group in shared)
-    if not min(group.steps_at_once for group in (*shared, *own)):
+    in_steps, own_steps = (tuple(group.steps_at_once for group in side) for side in (shared, own))
+    if not min(*in_steps, *own_steps):
         raise CannotTell("the timeline does not show the steps")
+    waiting = tuple(group.waiting_for_locks for group in shared)
     serial = max(in_steps) <= ONE_AT_A_TIME and median(waiting) > most / 4
-    free = median(group.steps_at_once for group in own) >= SCALES
+    gain = {locks: _gain(by_count[1], by_count[most]) for locks, by_count in groups.items()}
     return Finding(
-        Outcome.HOLDS
-        if serial and free and median(gain[SHARED]) <= NO_MORE < median(gain[OWN])
-        else Outcome.FAILS,
-        f"Eight threads under one lock got {spread(gain[SHARED])} times as much done as one, with"
-        f" {spread(in_steps)} of them at work and {median(waiting):.1f} waiting for the lock; with a lock for"
-        f" each, {spread(gain[OWN])} times as much.",
+        Outcome.HOLDS if serial and median(own_steps) >= SCALES else Outcome.FAILS,
+        f"Of eight threads under one lock {spread(in_steps)} were at work at once and {median(waiting):.1f}"
+        f" waited for it: they got {spread(gain[SHARED])} times as much done as one. With a lock for each"
+        f" {spread(own_steps)} were at work, and got {spread(gain[OWN])} times as much done.",
         (
+            Figure("at work of eight threads, one lock", in_steps),
+            Figure("at work of eight threads, a lock each", own_steps),
             Figure("throughput of eight threads against one, one lock", gain[SHARED]),
             Figure("throughput of eight threads against one, a lock each", gain[OWN]),
         ),
@@ -281,6 +282,7 @@ THROUGHPUT: Final = Experiment(
     runs=(Run("steps", "lock_throughput", ("--steps", str(STEPS), "--seconds", "0.003"), repeats=2),),
     check=check_throughput,
     needs=("gil", "calls"),
+    notes=(BY_STATES,),
 )
 
 REENTRANT: Final = Experiment(

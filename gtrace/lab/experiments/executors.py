@@ -7,8 +7,6 @@ from dataclasses import dataclass
 from statistics import median
 from typing import TYPE_CHECKING, Final
 
-import numpy as np
-
 from gtrace.lab.claims import CannotTell, Experiment, Figure, Finding, Outcome, Run, Table
 from gtrace.lab.looking import lanes_named, spread
 from gtrace.model import RUN_STATES, Gil, State
@@ -30,12 +28,14 @@ IN_TURNS: Final = 1.2
 """Up to here they take turns."""
 A_GIL_OF_ITS_OWN: Final = 0.1
 """The least share of the workers' time with a GIL that makes one count as theirs."""
+TOGETHER: Final = 0.2
+"""The least share of the time in which all workers must be at it to be looked at by itself."""
 HELD_UP: Final = 0.2
 """From here on waiting for the GIL is a good part of the event loop's time."""
 THREADS, PROCESSES, INTERPRETERS = "threads", "processes", "interpreters"
 SHARED_MACHINE: Final = (
-    "At once: how many workers were on a core, or ready to run while another program had it, on average over"
-    " the time in which any was."
+    "At once: how many workers were on a core, or ready to run while another program had it, on average while"
+    " all of them were at work."
 )
 FORKED: Final = (
     "The processes here are forked, whatever the default is: gtrace records a forked child like its parent;"
@@ -56,19 +56,25 @@ class Workers:
         return intervals[intervals["lane"].isin(self.lanes).to_numpy()]
 
     def at_once(self, states: Sequence[State]) -> float:
-        """How many of them were in ``states``, on average over the time in which any of them was."""
+        """How many of them were in ``states`` on average, while all had begun and none was done.
+
+        Where that is next to no time, because one came after the other: over the whole time.
+        """
         rows = self.rows
         chosen = rows[rows["state"].isin([state.value for state in states]).to_numpy()]
         if chosen.empty:
             return 0.0
-        spans = chosen.sort_values("start_ns")[["start_ns", "end_ns"]].to_numpy()
-        before = np.append(spans[0, 0], np.maximum.accumulate(spans[:-1, 1]))
-        covered = np.clip(spans[:, 1] - np.maximum(spans[:, 0], before), 0, None).sum()
-        return float((spans[:, 1] - spans[:, 0]).sum() / covered)
+        begun, done = (chosen.groupby("lane")[edge] for edge in ("start_ns", "end_ns"))
+        start, end = int(begun.min().max()), int(done.max().min())
+        first, last = int(chosen["start_ns"].min()), int(chosen["end_ns"].max())
+        if end - start < TOGETHER * (last - first):
+            start, end = first, last
+        inside = chosen["end_ns"].clip(upper=end) - chosen["start_ns"].clip(lower=start)
+        return float(inside.clip(lower=0).sum() / max(end - start, 1))
 
     @property
     def cores_in_use(self) -> float:
-        """Cores they were on, on average over the time in which any of them computed or wanted to."""
+        """Cores they were on, on average: those at once, less what other programs took."""
         length = self.rows["end_ns"] - self.rows["start_ns"]
         states = self.rows["state"].astype(str)
         on_a_core = length[states.isin([state.value for state in RUN_STATES])].sum()
