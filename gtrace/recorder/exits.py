@@ -43,8 +43,14 @@ class _SavingDeath(int):
     """
 
     save: Callable[[], None]
+    ends = False
 
     def __call__(self, number: int, _frame: FrameType | None) -> None:
+        if (
+            _SavingDeath.ends
+        ):  # timeout(1) sends its signal twice: the second must not cost what is being saved
+            return
+        _SavingDeath.ends = True
         self.save()
         _signal.signal(number, _signal.SIG_DFL)
         os.kill(os.getpid(), number)
