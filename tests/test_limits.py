@@ -171,7 +171,8 @@ def test_nothing_on_top_of_nothing_is_nothing():
 @pytest.mark.parametrize(
     ("option", "source"),
     [("--max-gil-wait", "gil"), ("--max-stalled", "scheduler"), ("--max-stalled", "gil"),
-     ("--max-io-wait", "calls"), ("--max-preempted", "scheduler"), ("--min-cores", "scheduler"), ("--max-longest-hold", "gil")],
+     ("--max-io-wait", "calls"), ("--max-preempted", "scheduler"), ("--min-cores", "scheduler"),
+     ("--max-longest-hold", "gil")],
 )  # fmt: skip
 def test_a_guard_that_cannot_see_does_not_pass(option, source):
     text = "0.1" if option == "--min-cores" else "10s"

@@ -82,7 +82,7 @@ def _without_number(path: PurePath) -> str:
 
 def _names(groups: list[list[Recorded]]) -> list[str]:
     """A name for each: the one given, else its file's as short as tells it from the others."""
-    full = [group[0].name or _without_number(group[0].path) for group in groups]
+    full = [group[0].name or _file_name(group) for group in groups]
     if len(set(full)) < len(full):
         full = [group[0].name or str(group[0].path.with_suffix("")) for group in groups]
     parts = [
@@ -93,6 +93,12 @@ def _names(groups: list[list[Recorded]]) -> list[str]:
         if len(set(short)) == len(short):
             return short
     return full
+
+
+def _file_name(group: list[Recorded]) -> str:
+    """Of repeats what their names have in common."""
+    path = group[0].path
+    return _without_number(path) if len(group) > 1 else str(path.with_suffix(""))
 
 
 def settings_of(run: RunInfo) -> tuple[tuple[str, str], ...]:

@@ -13,7 +13,7 @@ from gtrace.errors import UsageError
 
 if TYPE_CHECKING:
     import argparse
-    from collections.abc import Sequence
+    from collections.abc import Callable, Sequence
 
     from rich.console import Console
 
@@ -65,7 +65,9 @@ def run(arguments: argparse.Namespace) -> int:
     given = places(arguments.recordings, arguments.variant)
     if not arguments.no_report:
         require_writable(arguments.output)
-    found = sort_variants(_measured(given, Console(stderr=True, quiet=arguments.quiet)))
+    timeline_of = lru_cache(maxsize=KEPT)(fold)
+    measured = _measured(given, timeline_of, Console(stderr=True, quiet=arguments.quiet))
+    found = sort_variants(measured)
     comparisons = compare([one.variant for one in found])
     show_comparison(found, comparisons, Console(stderr=arguments.json == "-", quiet=arguments.quiet))
     if arguments.json is not None:
@@ -75,7 +77,9 @@ def run(arguments: argparse.Namespace) -> int:
         else:
             write_text(Path(arguments.json), text)
     if not arguments.no_report:
-        _write_page(found, comparisons, arguments)
+        as_given = {os.path.abspath(path): path for _, path in given}
+        shown = [(one, timeline_of(as_given[str(one.paths[one.typical_run])])) for one in found]
+        _write_page(shown, comparisons, arguments)
     return 0
 
 
@@ -106,8 +110,7 @@ def _place(text: str) -> tuple[str, Path]:
     return (name, Path(path)) if equals and name and path and not Path(text).exists() else ("", Path(text))
 
 
-@lru_cache(maxsize=KEPT)
-def timeline_of(path: Path) -> Timeline:
+def fold(path: Path) -> Timeline:
     """The timeline of the recording in the folder ``path``."""
     from gtrace.recording import load
     from gtrace.timeline.build import build_timeline
@@ -115,7 +118,9 @@ def timeline_of(path: Path) -> Timeline:
     return build_timeline(load(path))
 
 
-def _measured(given: list[tuple[str, Path]], console: Console) -> list[Recorded]:
+def _measured(
+    given: list[tuple[str, Path]], timeline_of: Callable[[Path], Timeline], console: Console
+) -> list[Recorded]:
     from gtrace.analysis.measuring import measure
     from gtrace.analysis.variants import Recorded
 
@@ -127,16 +132,15 @@ def _measured(given: list[tuple[str, Path]], console: Console) -> list[Recorded]
     return found
 
 
-def _write_page(found: Sequence[Sorted], comparisons: Sequence[Comparison], arguments: Any) -> None:
+def _write_page(
+    drawn: Sequence[tuple[Sorted, Timeline]], comparisons: Sequence[Comparison], arguments: Any
+) -> None:
     from gtrace.cli.files import write_text
     from gtrace.report.compare import Shown, render_comparison
     from gtrace.report.index import render_index
 
     page: Path = arguments.output
-    shown = []
-    for one in found:
-        number = one.typical_run
-        shown.append(Shown(one.variant, number, timeline_of(Path(one.paths[number]))))
+    shown = [Shown(one.variant, one.typical_run, timeline) for one, timeline in drawn]
     write_text(page, render_comparison(shown, comparisons))
     if page.parent.name == "reports":
         write_text(page.parent / "index.html", render_index(page.parent))
