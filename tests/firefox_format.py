@@ -38,16 +38,31 @@ THREAD: Final[dict[str, type | tuple[type, ...]]] = {
     "tid": (int, str), "samples": dict, "markers": dict,
 }  # fmt: skip
 
+COUNTER: Final[dict[str, type | tuple[type, ...]]] = {
+    "name": str, "category": str, "description": str, "pid": str, "mainThreadIndex": int, "display": dict,
+    "samples": dict,
+}  # fmt: skip
+DISPLAY: Final[dict[str, type | tuple[type, ...]]] = {
+    "graphType": str, "unit": str, "color": str, "markerSchemaLocation": (str, type(None)),
+    "sortWeight": int, "label": str, "tooltipRows": list,
+}  # fmt: skip
+"""Of version 62 and 63; a viewer that upgrades from 60 keeps it."""
+GRAPHS: Final = {"line-accumulated", "line-rate"}
+ROWS: Final = {"count", "rate", "accumulated", "count-range", "selection-total", "sample-number"}
+UNITS: Final = {"bytes", "bytes-per-second", "percent", "number"}
+
 Check = Callable[[Any], bool]
 
 
 def complaints(profile: dict[str, Any]) -> list[str]:
     """Everything about ``profile`` that its format does not allow; nothing where it is right."""
-    if set(profile) != {"meta", "libs", "shared", "threads"}:
+    if set(profile) != {"meta", "libs", "shared", "threads", "counters"}:
         return [f"profile: {sorted(profile)}"]
     found = [*_record("meta", profile["meta"], META), *_shared(profile), *_meta(profile)]
     for i, thread in enumerate(profile["threads"]):
         found += [f"thread {i}: {text}" for text in _thread(profile, thread)]
+    for counter in profile["counters"]:
+        found += [f"counter {counter.get('name')}: {text}" for text in _counter(profile, counter)]
     ids = [(thread["pid"], thread["tid"]) for thread in profile["threads"]]
     return found + ([] if len(set(ids)) == len(ids) else ["two threads have one id"])
 
@@ -182,6 +197,22 @@ def _thread(profile: dict[str, Any], thread: dict[str, Any]) -> Iterator[str]:
     schemas = {schema["name"]: schema for schema in profile["meta"]["markerSchema"]}
     for data in markers["data"]:
         yield from _marker(data, schemas, len(shared["stringArray"]))
+
+
+def _counter(profile: dict[str, Any], counter: dict[str, Any]) -> Iterator[str]:
+    yield from _record("counter", counter, COUNTER)
+    yield from _record("display", counter["display"], DISPLAY)
+    place = counter["mainThreadIndex"]
+    if not below(len(profile["threads"]))(place) or profile["threads"][place]["pid"] != counter["pid"]:
+        yield f"its thread is of another process: {place}"
+    display, samples = counter["display"], counter["samples"]
+    if display["graphType"] not in GRAPHS or display["color"] not in GRAPH_COLOURS:
+        yield f"display: {display}"
+    if any(row["source"] not in ROWS or row["format"]["unit"] not in UNITS for row in display["tooltipRows"]):
+        yield f"rows: {display['tooltipRows']}"
+    yield from _table("samples", samples, {"time": number, "count": lambda value: type(value) is int})
+    if samples["time"] != sorted(samples["time"]):
+        yield "samples go back in time"
 
 
 def _marker(data: dict[str, Any], schemas: dict[str, Any], strings: int) -> Iterator[str]:

@@ -6,7 +6,9 @@ import copy
 import os
 import shutil
 import subprocess
+from bisect import bisect
 from dataclasses import replace
+from itertools import accumulate
 
 import pytest
 from exported import CONVOY, HOSTILE, named, shown, written
@@ -123,6 +125,26 @@ def test_without_a_gil_there_is_no_track_of_it(tmp_path):
     assert [thread["name"] for thread in profile_of(tmp_path, run)["threads"]] == ["a"]
 
 
+def test_counters_step_as_cores_and_waiting_threads_do(tmp_path):
+    run = timeline("""
+    main  0-4   running f
+    main  4-10  gil_wait f <- io
+    io    0-4   gil_wait g <- main
+    io    4-10  running g
+    n     2-6   native
+    """)
+    profile = profile_of(tmp_path, run)
+    found = {}
+    for counter in profile["counters"]:
+        times, heights = counter["samples"]["time"], list(accumulate(counter["samples"]["count"]))
+        found[counter["name"]] = [heights[bisect(times, at) - 1] for at in (0, 1.9, 2, 5.9, 6, 9.9, 10)]
+        assert 9.999999 in times, "the viewer draws lines: a step has a sample at its foot"
+    assert found == {
+        "Cores in use": [1, 1, 2, 2, 1, 1, 0],
+        "Waiting for the GIL": [1, 1, 1, 1, 1, 1, 0],
+    }
+
+
 def test_threads_that_had_one_native_id_are_told_apart(tmp_path):
     run = timeline("a 0-2 native\nb 3-5 native")
     run.threads.loc[1, "tid"] = run.threads.loc[0, "tid"]
@@ -186,9 +208,14 @@ def spoil_twice(profile):
     profile["threads"].append(profile["threads"][0])
 
 
+def spoil_counter(profile):
+    profile["counters"][0]["mainThreadIndex"] = 99
+
+
 @pytest.mark.parametrize(
     "spoil",
     [
+        spoil_counter,
         spoil_prefix,
         spoil_length,
         spoil_order,

@@ -12,14 +12,15 @@ from typing import TYPE_CHECKING, Any, Final
 
 import numpy as np
 
+from gtrace.export.firefox_counters import find_counters
 from gtrace.export.firefox_tables import CATEGORIES, FREE, HELD, MARKER_COLOURS, UNIQUE, Tables, meta
 from gtrace.export.kinds import kinds_of_intervals
 from gtrace.export.turns import holds
-from gtrace.export.writing import chunks, open_json, quoted, write_array
+from gtrace.export.writing import open_json, quoted, write_columns
 from gtrace.model import State
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterator
+    from collections.abc import Iterator
     from pathlib import Path
     from typing import IO
 
@@ -27,12 +28,12 @@ if TYPE_CHECKING:
     import pandas as pd
 
     from gtrace.export.calls import LaneCalls
+    from gtrace.export.firefox_counters import Counter
     from gtrace.export.kinds import Kind
+    from gtrace.export.writing import Columns
     from gtrace.timeline import Timeline
 
     Ints = npt.NDArray[np.int64]
-    Columns = dict[str, tuple[Ints, Callable[[int], str]]]
-    """Values, and what makes one of them JSON."""
 
 _INTERVAL: Final = 1
 """The phase of a marker that has a beginning and an end."""
@@ -72,7 +73,28 @@ def write_firefox(timeline: Timeline, calls: list[LaneCalls], path: Path) -> Non
         for i, track in enumerate(tracks):
             file.write(b",\n" if i else b"")
             _write_track(file, track, styles)
+        file.write(b'],\n"counters":[')
+        for i, counter in enumerate(find_counters(timeline, _main_threads(tracks))):
+            file.write(b",\n" if i else b"")
+            _write_counter(file, counter)
         file.write(b"]}\n")
+
+
+def _main_threads(tracks: list[Track]) -> dict[int, int]:
+    """The place of the first track of each process's threads; that of a GIL is none."""
+    places: dict[int, int] = {}
+    for place, track in enumerate(tracks):
+        if type(track.head["tid"]) is int:
+            places.setdefault(int(track.head["pid"]), place)
+    return places
+
+
+def _write_counter(file: IO[bytes], counter: Counter) -> None:
+    columns: Columns = {"time": (counter.times, _ms), "count": (counter.steps, str)}
+    file.write(quoted(counter.head)[:-1].encode())
+    file.write(b',\n"samples":{')
+    write_columns(file, columns)
+    file.write(b"}")
 
 
 def _style_of(kind: Kind, tables: Tables) -> Style:
@@ -187,19 +209,10 @@ def _write_track(file: IO[bytes], track: Track, styles: list[Style]) -> None:
     }
     file.write(quoted(track.head)[:-1].encode())
     file.write(b',\n"samples":{"weightType":"tracing-ms",')
-    _write_columns(file, samples)
+    write_columns(file, samples)
     file.write(b',\n"markers":{')
-    _write_columns(file, markers)
+    write_columns(file, markers)
     file.write(b"}")
-
-
-def _write_columns(file: IO[bytes], columns: Columns) -> None:
-    """The columns of a table, their length, and a closing brace."""
-    for name, (values, text) in columns.items():
-        file.write(f'"{name}":'.encode())
-        write_array(file, (",".join(map(text, values[rows].tolist())) for rows in chunks(len(values))))
-        file.write(b",\n")
-    file.write(f'"length":{len(values)}}}'.encode())
 
 
 def _ms(time_ns: int) -> str:
