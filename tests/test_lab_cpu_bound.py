@@ -109,6 +109,17 @@ def test_a_core_that_another_program_took_changes_nothing() -> None:
     assert "used 1.00 cores" in found.measured
 
 
+def test_a_thread_kept_from_a_core_before_it_has_the_gil_does_not_count() -> None:
+    seen = under_the_gil()
+    rows = seen.intervals
+    waiting = (rows["state"] == "gil_wait") & (rows["lane"] == 2)
+    starting = (waiting & (rows["start_ns"] % 4_000_000 == 0)).to_numpy()
+    rows = rows.assign(
+        state=rows["state"].mask(starting, "preempted"), gil=rows["gil"].mask(starting, "away")
+    )
+    assert "Two threads used 1.00 cores" in judged(replace(seen, intervals=rows)).measured
+
+
 def test_threads_that_sleep_tell_nothing() -> None:
     seen = under_the_gil()
     rows = seen.intervals
