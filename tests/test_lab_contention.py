@@ -49,8 +49,8 @@ def test_one_at_a_time_under_one_lock_and_all_at_once_under_their_own() -> None:
     found = throughput(shared_and_own())
     assert found.outcome is Outcome.HOLDS
     assert found.measured == (
-        "Of eight threads under one lock 1.00 were at work at once and 7.0 waited for it: they got 1.00 times as"
-        " much done as one. With a lock for each 8.00 were at work, and got 8.00 times as much done."
+        "Of eight threads under one lock 1.00 were at work at once and 7.0 waited for it: they got 1.00 times"
+        " as much done as one. With a lock for each 8.00 were at work, and got 8.00 times as much done."
     )
     (chart,) = found.charts
     assert [curve.name for curve in chart.curves] == ["one lock for all", "a lock for each"]

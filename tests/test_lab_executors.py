@@ -121,6 +121,19 @@ def test_a_core_that_another_program_took_changes_nothing() -> None:
     assert lost.cores_in_use == pytest.approx(2 * 30 / 56)
 
 
+def test_how_a_worker_starts_and_waits_for_its_end_changes_nothing() -> None:
+    late = """
+        main    0-90   lock_wait
+        pool_0  0-1    running
+        pool_0  1-20   lock_wait
+        pool_0  20-60  running
+        pool_1  30-70  running
+        pool_1  70-80  lock_wait
+        pool_1  80-81  running
+    """
+    assert pool(observed(late)).at_once(COMPUTING) == pytest.approx(2)
+
+
 def test_children_that_were_not_recorded_tell_nothing() -> None:
     found = judged(forked="main 0-30 lock_wait")
     assert found.outcome is Outcome.NOT_MEASURED

@@ -46,7 +46,7 @@ def main():
     parser = argparse.ArgumentParser(description="computing in pools")
     parser.add_argument("--pool", choices=POOLS, default="threads", help="interpreters need Python 3.14")
     parser.add_argument("--workers", type=int, default=2)
-    parser.add_argument("--tasks", type=int, default=50)
+    parser.add_argument("--tasks", type=int, default=20)
     parser.add_argument("--limit", type=int, default=150_000, help="the numbers below this are looked at")
     args = parser.parse_args()
     step = args.limit // args.tasks

@@ -7,6 +7,8 @@ from dataclasses import dataclass
 from statistics import median
 from typing import TYPE_CHECKING, Final
 
+import numpy as np
+
 from gtrace.lab.claims import CannotTell, Experiment, Figure, Finding, Outcome, Run, Table
 from gtrace.lab.looking import lanes_named, spread
 from gtrace.model import RUN_STATES, Gil, State
@@ -30,6 +32,8 @@ A_GIL_OF_ITS_OWN: Final = 0.1
 """The least share of the workers' time with a GIL that makes one count as theirs."""
 TOGETHER: Final = 0.2
 """The least share of the time in which all workers must be at it to be looked at by itself."""
+MIDDLE: Final = (0.1, 0.9)
+"""Of a worker's work, what is neither its start nor its end."""
 HELD_UP: Final = 0.2
 """From here on waiting for the GIL is a good part of the event loop's time."""
 THREADS, PROCESSES, INTERPRETERS = "threads", "processes", "interpreters"
@@ -56,7 +60,7 @@ class Workers:
         return intervals[intervals["lane"].isin(self.lanes).to_numpy()]
 
     def at_once(self, states: Sequence[State]) -> float:
-        """How many of them were in ``states`` on average, while all had begun and none was done.
+        """How many of them were in ``states`` on average, while all were in the middle of their work.
 
         Where that is next to no time, because one came after the other: over the whole time.
         """
@@ -64,8 +68,8 @@ class Workers:
         chosen = rows[rows["state"].isin([state.value for state in states]).to_numpy()]
         if chosen.empty:
             return 0.0
-        begun, done = (chosen.groupby("lane")[edge] for edge in ("start_ns", "end_ns"))
-        start, end = int(begun.min().max()), int(done.max().min())
+        begun, done = zip(*(_middle(of_one) for _, of_one in chosen.groupby("lane")), strict=True)
+        start, end = max(begun), min(done)
         first, last = int(chosen["start_ns"].min()), int(chosen["end_ns"].max())
         if end - start < TOGETHER * (last - first):
             start, end = first, last
@@ -96,6 +100,17 @@ class Workers:
         waited = length[states == State.GIL_WAIT.value].sum()
         wanted = waited + length[states.isin([state.value for state in COMPUTING])].sum()
         return float(waited / wanted) if wanted else 0.0
+
+
+def _middle(rows: pd.DataFrame) -> tuple[float, float]:
+    """When a worker had done the first part of its work, and when only the last was left."""
+    edges = rows[["start_ns", "end_ns"]].to_numpy()
+    lengths = edges[:, 1] - edges[:, 0]
+    after = np.cumsum(lengths)
+    begun, done = np.interp(
+        np.array(MIDDLE) * after[-1], np.stack([after - lengths, after], 1).ravel(), edges.ravel()
+    )
+    return float(begun), float(done)
 
 
 def pool(observation: Observation) -> Workers:
@@ -268,7 +283,7 @@ TO_THREAD: Final = Experiment(
     source="docs.python.org/3/library/asyncio-task.html: due to the GIL, only for I/O-bound functions",
     runs=(
         Run("sleep", "to_thread", ("--work", "sleep", "--amount", "15")),
-        Run("hash", "to_thread", ("--work", "hash"), light=True, repeats=2),
+        Run("hash", "to_thread", ("--work", "hash"), light=True, repeats=3),
         Run("compute", "to_thread", ("--work", "compute", "--amount", "15"), light=True),
     ),
     check=check_to_thread,
