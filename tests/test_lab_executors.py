@@ -140,6 +140,13 @@ def test_children_that_were_not_recorded_tell_nothing() -> None:
     assert "no child process was recorded" in found.measured
 
 
+def test_one_core_tells_nothing() -> None:
+    seen = observed(IN_TURNS)
+    one_core = replace(seen, timeline=replace(seen.timeline, run=replace(seen.timeline.run, cores=1)))
+    runs = {"threads": [one_core], "processes": [processes(FORKED)]}
+    assert judge(EXECUTORS, runs).outcome is Outcome.NOT_MEASURED
+
+
 def test_workers_that_sleep_tell_nothing() -> None:
     assert judged(threads=IN_TURNS.replace("running", "sleep")).outcome is Outcome.NOT_MEASURED
 

@@ -136,8 +136,11 @@ def check_executors(observations: Mapping[str, Sequence[Observation]]) -> Findin
     at_once = {kind: tuple(w.at_once(COMPUTING) for w in workers) for kind, workers in seen.items()}
     if not all(min(values) > 0 for values in at_once.values()):
         raise CannotTell("a pool's workers did not compute")
+    run = seen[THREADS][0].timeline.run
+    if run.cores < 2:  # noqa: PLR2004  two workers need two
+        raise CannotTell("there is one core only: nothing can run side by side on it")
     gils = {kind: round(median(w.gils for w in workers)) for kind, workers in seen.items()}
-    free = seen[THREADS][0].timeline.run.free_threaded
+    free = run.free_threaded
     others = [kind for kind in (PROCESSES, INTERPRETERS) if kind in seen]
     limited = median(at_once[THREADS]) <= IN_TURNS and gils[THREADS] == 1
     scaled = all(median(at_once[kind]) >= SIDE_BY_SIDE and (free or gils[kind] > 1) for kind in others)
