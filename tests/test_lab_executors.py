@@ -92,7 +92,9 @@ def test_threads_in_turns_and_the_others_side_by_side_bear_it_out() -> None:
 
 
 def test_before_3_14_there_are_no_interpreters_to_judge() -> None:
-    assert judged(interpreters=None).outcome is Outcome.HOLDS
+    found = judged(interpreters=None)
+    assert found.outcome is Outcome.HOLDS
+    assert found.measured.endswith("; there are no pools of interpreters before Python 3.14.")
 
 
 def test_interpreters_on_one_gil_refute_it() -> None:

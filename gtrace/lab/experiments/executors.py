@@ -41,9 +41,11 @@ SHARED_MACHINE: Final = (
     "At once: how many workers were on a core, or ready to run while another program had it, on average while"
     " all of them were at work."
 )
-FORKED: Final = (
-    "The processes here are forked, whatever the default is: gtrace records a forked child like its parent;"
-    " one that is spawned, or that a fork server makes, is a new program and is not recorded."
+FORKED: Final = "The processes here are forked, whatever the default is, so that they are recorded."
+NEW_PROGRAMS: Final = (
+    "gtrace records a forked child like its parent; one that is spawned, or that a fork server makes, is a new"
+    " program and is not recorded. From Python 3.14 on the fork server is the default, because a fork copies"
+    " locks that other threads hold, but not those threads."
 )
 
 
@@ -148,6 +150,8 @@ def check_executors(observations: Mapping[str, Sequence[Observation]]) -> Findin
         f"two {kind} computed {spread(values)} at once" + ("" if free else f" with {_gils(gils[kind])}")
         for kind, values in at_once.items()
     ]
+    if INTERPRETERS not in seen:
+        words.append("there are no pools of interpreters before Python 3.14")
     text = "; ".join(words)
     return Finding(
         Outcome.HOLDS if limited and scaled else Outcome.FAILS,
@@ -277,7 +281,7 @@ START_METHODS: Final = Experiment(
     source="often told; docs.python.org/3/library/multiprocessing.html up to 3.13",
     runs=(Run("each", "start_methods", light=True),),
     check=check_start_methods,
-    notes=(FORKED,),
+    notes=(NEW_PROGRAMS,),
 )
 
 TO_THREAD: Final = Experiment(

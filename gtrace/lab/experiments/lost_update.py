@@ -187,7 +187,7 @@ def _what_stands_between(runs: Mapping[str, Sequence[Adding]]) -> Table:
                 words,
                 _share_lost(runs[label]),
                 runs[label][0].added,
-                None if label == "call" else f"{median(run.replayed_loss for run in runs[label]):.0f}",
+                None if label == "call" else round(median(run.replayed_loss for run in runs[label])),
             )
             for label, words in between.items()
         ),
