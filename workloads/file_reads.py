@@ -36,9 +36,10 @@ def forget(path):
 
 
 def read(path, rounds, barrier):
-    barrier.wait()
-    for _ in range(rounds):
-        with open(path, "rb", buffering=0) as file:
+    with open(path, "rb", buffering=0) as file:
+        barrier.wait()
+        for _ in range(rounds):
+            file.seek(0)
             while file.read(MEBIBYTE):
                 pass
 

@@ -6,7 +6,8 @@ written in C that does not let the GIL go by itself keeps it until it returns. S
 https://docs.python.org/3/library/sys.html#sys.setswitchinterval, "especially if long-running internal
 functions or methods are used".
 
-The page must show: ``alone-0`` is ``running`` all its life, many switch intervals long, without a break.
+The page must show: ``alone-0`` is ``running`` all its life, many switch intervals long, without a break once
+the main thread has gone to wait for it.
 ``caller-0`` is ``running`` in builtins.sum for many switch intervals at a time, while ``other-0`` is in
 ``gil_wait``; ``other-0`` is ``running`` for one at a time. The main thread is in ``lock_wait``, reason thread
 join.

@@ -31,8 +31,8 @@ ONE: Final = 1.05
 """The most threads that go on at once under a GIL, with what the edges of two clocks leave open."""
 SEVERAL: Final = 1.5
 """From here on two threads do go on side by side."""
-COMPUTES: Final = 0.8
-"""The least share of its time a thread of this workload computes, or wants to."""
+COMPUTES: Final = 0.6
+"""The least share of its time a thread of this workload computes, or wants to, on a busy machine as well."""
 DEARER: Final = 1.2
 """From here on a price is more than what other programs on the machine make of it."""
 GROUPS: Final = "by-{}-"
