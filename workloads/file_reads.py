@@ -59,8 +59,8 @@ def read_all(kind, paths, rounds):
 def main():
     parser = argparse.ArgumentParser(description="threads that read files")
     parser.add_argument("--threads", type=int, default=4, help="each reads a file of its own")
-    parser.add_argument("--mebibytes", type=int, default=16, help="how large each file is")
-    parser.add_argument("--rounds", type=int, default=6, help="how often each is read from memory")
+    parser.add_argument("--mebibytes", type=int, default=8, help="how large each file is")
+    parser.add_argument("--rounds", type=int, default=8, help="how often each is read from memory")
     args = parser.parse_args()
     with tempfile.TemporaryDirectory() as folder:
         paths = [os.path.join(folder, str(i)) for i in range(args.threads)]

@@ -148,7 +148,7 @@ FILES: Final = Experiment(
     name="file_reads",
     claim="Reading a file is a wait, as reading a socket is.",
     source="docs.python.org/3/library/threading.html: file operations are where threads spend time waiting",
-    runs=(Run("reads", "file_reads", repeats=3),),
+    runs=(Run("reads", "file_reads", repeats=5),),
     check=check_files,
     needs=("gil", "scheduler", "calls"),
     notes=(KEPT_IN_MEMORY,),
