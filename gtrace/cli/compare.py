@@ -13,7 +13,7 @@ from gtrace.errors import UsageError
 
 if TYPE_CHECKING:
     import argparse
-    from collections.abc import Callable, Sequence
+    from collections.abc import Callable, Iterator, Sequence
 
     from rich.console import Console
 
@@ -124,12 +124,20 @@ def _measured(
     from gtrace.analysis.measuring import measure
     from gtrace.analysis.variants import Recorded
 
-    found = []
-    for number, (name, path) in enumerate(given, start=1):
-        if console.is_terminal:
-            console.print(f"reading {number} of {len(given)}", end="\r", markup=False, highlight=False)
-        found.append(Recorded(Path(os.path.abspath(path)), measure(timeline_of(path)), name))
-    return found
+    return [
+        Recorded(Path(os.path.abspath(path)), measure(timeline_of(path)), name)
+        for name, path in _counted(given, console)
+    ]
+
+
+def _counted(given: list[tuple[str, Path]], console: Console) -> Iterator[tuple[str, Path]]:
+    """Each of ``given``; on a terminal a bar tells how many are left."""
+    if not console.is_terminal:  # early versions of rich end even a disabled bar with an empty line
+        yield from given
+        return
+    from rich.progress import track
+
+    yield from track(given, "reading", console=console, transient=True)
 
 
 def _write_page(

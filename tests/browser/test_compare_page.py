@@ -6,6 +6,7 @@ import importlib.util
 import re
 import sys
 from dataclasses import replace
+from importlib import resources
 from pathlib import Path
 
 import pytest
@@ -296,3 +297,16 @@ def test_the_theme_can_be_chosen(open_page):
 
     assert opened.page.get_attribute("html", "data-theme") == "light"
     assert opened.pixels(0)[GREEN] > 100
+
+
+@pytest.mark.skipif(
+    importlib.util.find_spec("axe_playwright_python") is None, reason="axe-playwright-python is not installed"
+)
+@pytest.mark.parametrize(("width", "theme"), [(380, "dark"), (1280, "light")])
+def test_axe_finds_nothing(open_page, width, theme):
+    opened = open_page(KINDS["repeats"], width=width, theme=theme)
+    opened.page.evaluate((resources.files("axe_playwright_python") / "axe.min.js").read_text("utf-8"))
+    found = opened.page.evaluate(
+        "axe.run().then(found => found.violations.map(one => [one.id, one.nodes.map(n => n.html)]))"
+    )
+    assert found == []
