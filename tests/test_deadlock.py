@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
+import runpy
+import threading
 from dataclasses import replace
-from functools import cache
 from pathlib import Path
 
 import pandas as pd
@@ -14,6 +15,7 @@ from timelines import EXACT_RUN, timeline
 from gtrace.analysis.deadlock import find_deadlocks, standstill
 from gtrace.analysis.summary import summarize
 from gtrace.analysis.verdict import judge
+from gtrace.recorder import locks
 from gtrace.recording import load
 from gtrace.timeline.build import build_timeline
 
@@ -159,7 +161,6 @@ def test_where_any_thread_could_go_on_nobody_is_said_to_be_stuck(otherwise):
     assert standstill(otherwise) == ()
 
 
-@cache
 def recorded_deadlocks(tmp: Path, *arguments: str):
     ended = recorded(tmp / "r.gtrace", PROGRAMS / "deadlocks.py", *arguments, calls=False)
     return ended, build_timeline(load(tmp / "r.gtrace"))
@@ -197,11 +198,62 @@ def test_a_killed_program_keeps_no_stacks_and_ends_as_it_would(tmp_path):
     assert find_deadlocks(found) == ()
 
 
-def test_ctrl_c_shows_the_cycle_that_it_ends(tmp_path):
-    ended = recorded(tmp_path / "r.gtrace", PROGRAMS / "interrupted_deadlock.py", calls=False)
-    assert ended == bare(PROGRAMS / "interrupted_deadlock.py")
+@pytest.mark.parametrize("arguments", [[], ["SIGTERM"]], ids=["Ctrl-C", "SIGTERM"])
+def test_what_ends_the_main_thread_shows_the_cycle_it_is_in(tmp_path, arguments):
+    program = PROGRAMS / "interrupted_deadlock.py"
+    ended = recorded(tmp_path / "r.gtrace", program, *arguments, calls=False)
+    assert ended == bare(program, *arguments)
     (found,) = find_deadlocks(build_timeline(load(tmp_path / "r.gtrace")))
     assert {(link.thread, link.waits_for, link.holder) for link in found.links} == {
         ("MainThread", "other", "worker"),
         ("worker", "other", "MainThread"),
     }
+
+
+class Kept:
+    """A journal that keeps its lines in memory."""
+
+    def __init__(self):
+        self.lines = []
+
+    def append(self, event, **fields):
+        self.lines.append((event, fields["ident"], fields["role"], fields["name"]))
+
+
+@pytest.fixture
+def waiter(tmp_path):
+    """A thread that waits for a lock, in a module that nothing has rewritten."""
+    source = tmp_path / "waits.py"
+    source.write_text("def want(lock):\n    with lock:\n        pass\n")
+    lock = threading.Lock()
+    lock.acquire()
+    thread = threading.Thread(target=runpy.run_path(str(source))["want"], args=(lock,))
+    thread.start()
+    while not (stack := locks._stacks().get(thread.ident)) or not locks._wait(thread.ident, stack):
+        pass
+    yield thread, lock
+    if lock.locked():
+        lock.release()
+    thread.join()
+
+
+def test_a_thread_that_stands_at_a_lock_is_told_of(waiter):
+    thread, _ = waiter
+    journal = Kept()
+    locks.record(journal, 0)
+    assert ("lock", thread.ident, "waits", "lock") in journal.lines
+
+
+def test_what_moved_while_it_was_looked_at_is_not_told(waiter, monkeypatch):
+    thread, lock = waiter
+
+    def goes_on_meanwhile(_ident, _stack):
+        if lock.locked():
+            lock.release()
+        thread.join()
+        return ()
+
+    monkeypatch.setattr(locks, "_had", goes_on_meanwhile)
+    journal = Kept()
+    locks.record(journal, 0)
+    assert thread.ident not in [ident for _, ident, *_ in journal.lines]

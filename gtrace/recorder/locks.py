@@ -44,17 +44,24 @@ def record(journal: Journal | NoJournal, time: int) -> None:
     """
     if not getattr(sys, "_is_gil_enabled", lambda: True)():
         return
-    own = _thread.get_ident()
-    stacks = {ident: _own_frames(top) for ident, top in sys._current_frames().items()}
-    stacks = {ident: stacks[ident] for ident in [*stacks][:MOST_THREADS] if stacks[ident]}
+    own, stacks = _thread.get_ident(), _stacks()
+    stood = {ident: stack[0].f_lasti for ident, stack in stacks.items()}
     waits = {ident: wait for ident, stack in stacks.items() if (wait := _wait(ident, stack))}
-    for ident, wait in waits.items():
-        journal.append("lock", time=time, ident=ident, role="waits", asking=ident == own, **wait)
-    if not any(wait["kind"] != "thread" for wait in waits.values()):
-        return
-    for ident, stack in stacks.items():
-        for lock in _had(ident, stack):
-            journal.append("lock", time=time, ident=ident, role="has", asking=ident == own, **lock)
+    found = [(ident, "waits", wait) for ident, wait in waits.items()]
+    if any(wait["kind"] != "thread" for wait in waits.values()):
+        found += [(ident, "has", lock) for ident, stack in stacks.items() for lock in _had(ident, stack)]
+    # other threads went on meanwhile, but for those that wait in vain: what moved was not seen at one time
+    later = _stacks() if found else {}
+    for ident, role, lock in found:
+        stack = later.get(ident)
+        if stack and stack[0] is stacks[ident][0] and stack[0].f_lasti == stood[ident]:
+            journal.append("lock", time=time, ident=ident, role=role, asking=ident == own, **lock)
+
+
+def _stacks() -> dict[int, list[FrameType]]:
+    """The frames of the program's threads by ident, innermost first."""
+    tops = [*sys._current_frames().items()][:MOST_THREADS]
+    return {ident: frames for ident, top in tops if (frames := _own_frames(top))}
 
 
 def on_interrupt(before: Callable[[], None]) -> None:

@@ -1,7 +1,10 @@
-"""The main thread is one of two that wait for each other; an interrupt frees the other."""
+"""The main thread is one of two that wait for each other; an interrupt frees the other, SIGTERM ends both."""
 
+import os
 import signal
+import sys
 import threading
+import time
 
 first, second = threading.Lock(), threading.Lock()
 ready = threading.Barrier(2)
@@ -14,10 +17,17 @@ def take(one, other):
             print("has both", flush=True)
 
 
+def end_all():
+    time.sleep(0.3)
+    os.kill(os.getpid(), signal.SIGTERM)
+
+
+if "SIGTERM" in sys.argv:
+    threading.Thread(target=end_all, daemon=True).start()
 thread = threading.Thread(target=take, args=(second, first), name="worker")
 thread.start()
 signal.signal(signal.SIGALRM, signal.default_int_handler)
-signal.setitimer(signal.ITIMER_REAL, 0.3)
+signal.setitimer(signal.ITIMER_REAL, 0 if "SIGTERM" in sys.argv else 0.3)
 lines = [signal.getsignal(signal.SIGALRM) is signal.default_int_handler]
 try:
     take(first, second)
