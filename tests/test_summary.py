@@ -24,7 +24,7 @@ THREAD_KEYS = {
     "pid", "tid", "ident", "name", "daemon", "parent_tid", "target", "start_s", "end_s", "gil_held_s",
     "gil_acquisitions", "states_s",
 }  # fmt: skip
-THREAD_ADDED = {"created", "kind"}
+THREAD_ADDED = {"created", "kind", "cpu_s", "queue_s", "native_s_bounds"}
 STATE_KEYS = [
     "running", "native", "gil_wait", "lock_wait", "io_wait", "sleep", "blocked", "stalled", "preempted",
     "unknown",

@@ -9,6 +9,7 @@ import numpy as np
 from gtrace.analysis.deadlock import find_deadlocks
 from gtrace.analysis.verdict import judge
 from gtrace.model import NS_PER_S, Gil, Source, State
+from gtrace.timeline.amounts import native_bounds
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -151,6 +152,7 @@ def _threads(timeline: Timeline, states: pd.DataFrame) -> list[dict[str, Any]]:
     lengths = (holding["end_ns"] - holding["start_ns"]).to_numpy()
     held = np.bincount(holding["lane"], weights=lengths, minlength=len(timeline.threads)) / NS_PER_S
     known = gil_numbers(timeline)["held_s"] is not None
+    clocks = _clocks(timeline)
     rows = states.to_dict("records")
     return [
         {
@@ -168,6 +170,28 @@ def _threads(timeline: Timeline, states: pd.DataFrame) -> list[dict[str, Any]]:
             "gil_held_s": float(held[lane]) if known else None,
             "gil_acquisitions": int(thread["gil_acquisitions"]) if thread["gil_acquisitions"] >= 0 else None,
             "states_s": dict(rows[lane]),
+            **clocks[lane],
         }
         for lane, thread in enumerate(timeline.threads.to_dict("records"))
+    ]
+
+
+def _clocks(timeline: Timeline) -> list[dict[str, Any]]:
+    """Where no switches were recorded, what the clocks of each thread tell; null elsewhere.
+
+    ``cpu_s`` on a core, ``queue_s`` waiting for one, ``native_s_bounds`` the least and the most of that
+    without the GIL.
+    """
+    threads = timeline.threads
+    if "cpu_ns" not in threads:
+        return [dict.fromkeys(("cpu_s", "queue_s", "native_s_bounds"))] * len(threads)
+    cpu, queue = (threads[name].to_numpy() for name in ("cpu_ns", "queue_ns"))
+    bounds = zip(*native_bounds(threads, timeline.intervals), strict=True)
+    return [
+        {
+            "cpu_s": cpu[lane] / NS_PER_S if cpu[lane] >= 0 else None,
+            "queue_s": queue[lane] / NS_PER_S if queue[lane] >= 0 else None,
+            "native_s_bounds": [least / NS_PER_S, most / NS_PER_S] if most >= 0 else None,
+        }
+        for lane, (least, most) in enumerate(bounds)
     ]

@@ -40,7 +40,8 @@ class Registry:
 
     ``process`` are the facts of the process (empty where the journal lacks them), ``stop`` those of
     its orderly end (None where there was none), ``joins`` the raw join events, ``locks`` those of the
-    locks threads waited for and had when the program was asked to end, ``notes`` sentences,
+    locks threads waited for and had when the program was asked to end, ``amounts`` what the clocks of
+    threads had counted (``time tid run`` and maybe ``queue``, ns), ``notes`` sentences,
     ``damaged`` the number of lines that could not be read.
     """
 
@@ -48,6 +49,7 @@ class Registry:
     threads: list[ThreadRecord] = field(default_factory=list)
     joins: list[dict[str, Any]] = field(default_factory=list)
     locks: list[dict[str, Any]] = field(default_factory=list)
+    amounts: list[dict[str, Any]] = field(default_factory=list)
     notes: list[str] = field(default_factory=list)
     stop: dict[str, Any] | None = None
     damaged: int = 0
@@ -81,6 +83,7 @@ FIELDS: Final[dict[str, dict[str, tuple[type, ...]]]] = {
         "owner": NUMBER,
         "evidence": TEXT,
     },
+    "amount": {"time": NUMBER, "tid": NUMBER, "run": NUMBER},
     "profiler_replaced": {"tid": NUMBER},
     "note": {"text": TEXT},
     "stop": {"time": NUMBER},
@@ -102,6 +105,7 @@ WHERE_GIVEN: Final[dict[str, tuple[type, ...]]] = {
     "outcome": TEXT,
     "platform": TEXT,
     "python": TEXT,
+    "queue": NUMBER,
     "scheduler": TEXT,
     "switch_interval": (int, float),
     "timeout": (int, float, type(None)),
@@ -109,6 +113,8 @@ WHERE_GIVEN: Final[dict[str, tuple[type, ...]]] = {
     "wall_ns": NUMBER,
 }
 """What the others must be where an event has them."""
+KEPT: Final = {"join": "joins", "lock": "locks", "amount": "amounts"}
+"""Events that are kept as they are, and where."""
 INT64: Final = range(-(1 << 63), 1 << 63)
 
 
@@ -164,10 +170,8 @@ def _take(registry: Registry, threads: dict[int, ThreadRecord], record: dict[str
         registry.stop = record
     elif event == "note":
         registry.notes.append(record["text"])
-    elif event == "join":
-        registry.joins.append(record)
-    elif event == "lock":
-        registry.locks.append(record)
+    elif event in KEPT:
+        getattr(registry, KEPT[event]).append(record)
     elif event == "profiler_replaced":
         _take_replaced(threads, record["tid"])
     elif event in FIELDS:

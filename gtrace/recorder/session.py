@@ -11,6 +11,7 @@ import threading
 from time import monotonic_ns, time_ns
 
 from gtrace.recorder import agent, exits, locks, scheduler
+from gtrace.recorder.amounts import Clocks
 from gtrace.recorder.calls import CallRecorder, CallsUnavailable
 from gtrace.recorder.journal import Journal, NoJournal
 from gtrace.recorder.threads import Registry
@@ -65,6 +66,7 @@ class Session:
         )
         self._registry = Registry(self._journal, self._begin_raw_thread)
         self._agent = self._scheduler = "none: not started"
+        self._clocks: Clocks | None = None
 
     def start(self) -> None:
         if self._launch["switch_interval"] is not None:
@@ -83,6 +85,7 @@ class Session:
         if missing:
             self._note(f"threading has no hook at {', '.join(missing)} here")
         self._registry.record_main()
+        self._start_clocks()
         if self._calls is not None:
             self._calls.start()
 
@@ -96,6 +99,8 @@ class Session:
         locks.record(self._journal, ended)
         agent.stop()
         scheduler.stop()
+        if self._clocks is not None:
+            self._clocks.record_all(self._journal)
         self._save_calls()
         self._journal.append(
             "stop",
@@ -147,6 +152,10 @@ class Session:
         except scheduler.SchedulerUnavailable as reason:
             return f"none: {reason}"
 
+    def _start_clocks(self) -> None:
+        """Amounts, where the kernel does not record its switches."""
+        self._clocks = None if self._scheduler == "exact" else Clocks()
+
     def _new_journal(self) -> Journal:
         return Journal(os.path.join(self._folder, f"threads.{os.getpid()}.jsonl"))
 
@@ -195,6 +204,7 @@ class Session:
             self._agent = self._start_agent()
             self._describe_process()
             self._registry.move_to(self._journal)
+            self._start_clocks()
             if self._calls is not None:
                 self._calls.forget()
         self._postponed.end()
@@ -211,6 +221,8 @@ class Session:
             self._calls.install_in_thread()
 
     def _end_of_thread(self) -> str | None:
+        if self._clocks is not None:
+            self._clocks.record_own(self._journal)
         if self._calls is not None and self._calls.is_replaced():
             return "profiler replaced"
         return None

@@ -10,6 +10,7 @@ import pandas as pd
 
 from gtrace.evidence.calls import OPEN
 from gtrace.model import NS_PER_S, Evidence, State
+from gtrace.timeline.amounts import amount_notes, counted
 from gtrace.timeline.cells import LOCK
 from gtrace.timeline.cores import NATIVE, presence
 from gtrace.timeline.facts import Clock, describe_run, read_clock
@@ -50,8 +51,10 @@ def build_timeline(recording: Recording) -> Timeline:
     standing = [shifted(part.standing, first) for part, first in placed if len(part.standing)]
     known_from = max((part.known_from for part in parts), default=0)
     seen = [part.handoffs for part in parts if part.handoffs is not None]
+    run = describe_run(recording, clock, known_from)
+    amounts = [note for part in parts for note in amount_notes(part.threads, part.intervals)]
     return Timeline(
-        run=describe_run(recording, clock, known_from),
+        run=replace(run, notes=(*run.notes, *amounts)),
         threads=pd.concat([p.threads for p in parts], ignore_index=True) if parts else _no_threads(),
         intervals=_together(intervals),
         calls_known_from=known_from,
@@ -95,6 +98,7 @@ def _build_process(process: Process, clock: Clock, scheduler: SchedulerEvents | 
     counts = {
         "gil_acquisitions": gil.acquisitions if gil is not None and exact else -1,
         "gil_forced_releases": gil.forced_releases if gil is not None and exact else -1,
+        **counted(lanes, process.registry.amounts, clock.zero),
     }
     named = _named(folded, lanes).assign(lock=_lock_addresses(folded, gil, process))
     handoffs = gil.handoffs if gil is not None and exact else None
