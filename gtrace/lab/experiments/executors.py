@@ -43,9 +43,9 @@ SHARED_MACHINE: Final = (
 )
 FORKED: Final = "The processes here are forked, whatever the default is, so that they are recorded."
 NEW_PROGRAMS: Final = (
-    "gtrace records a forked child like its parent; one that is spawned, or that a fork server makes, is a new"
-    " program and is not recorded. From Python 3.14 on the fork server is the default, because a fork copies"
-    " locks that other threads hold, but not those threads."
+    "gtrace records a forked child like its parent; one that is spawned, or that a fork server makes, is a"
+    " new program and is not recorded. From Python 3.14 on the fork server is the default, because a fork"
+    " copies locks that other threads hold, but not those threads."
 )
 
 
