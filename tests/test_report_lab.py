@@ -194,6 +194,8 @@ def test_tables_of_one_title_become_one_with_a_column_an_interpreter():
     assert grid.head == ("call", "a", "b", "size")
     assert texts(grid) == [["sin", "keeps", "keeps", "1"], ["sleep", "lets go", "keeps", "1"]]
     assert grid.differs == (False, True)
+    assert grid.shared == 1
+    assert grid.has_details
     assert [cell.small for cell in grid.rows[1]] == ["", "share 98", "share 3", ""]
 
 
@@ -240,6 +242,15 @@ def test_a_table_of_one_interpreter_stands_as_it_is():
     assert texts(grid) == [["sin", "yes", "–", "1,234"], ["cos", "–", "–", "–"]]
     assert grid.title == "Atlas"
     assert grid.numeric == (False, False, False, True)
+
+
+def test_cells_that_a_table_mutes_stand_back():
+    found = Finding(H, "", tables=(replace(table(("sin", "keeps", 0, "1")), muted=("keeps",)),))
+    one = labs()[0]
+    page = render_lab([replace(one, results=(result("a", found),))], HERE)
+
+    assert re.search(r'<td class="muted ">keeps</td>', page)
+    assert page.count('class="muted ') == 1
 
 
 def test_percentages_are_numbers_to_sort_by():

@@ -42,13 +42,16 @@ class Table:
 
     Where several interpreters have a table of this title, and its first column names each row once,
     they are shown as one: rows are matched by the first column, columns that say the same everywhere
-    stay, and of the others each interpreter gets one column, the first of them large, the rest small.
+    stay, and of the others each interpreter gets one column, the first of them large, the rest small. In
+    a long table what is small, and what is the same everywhere, is shown on demand.
     So the first column should be what is measured, the second what came out, in a word or a number.
     """
 
     title: str
     columns: tuple[str, ...]
     rows: tuple[tuple[Any, ...], ...]
+    muted: tuple[str, ...] = ()
+    """Cells that say one of these stand back, so that the others are seen."""
 
 
 @dataclass(frozen=True)

@@ -43,10 +43,13 @@ class Grid:
     head: tuple[str, ...]
     rows: tuple[tuple[Cell, ...], ...]
     differs: tuple[bool, ...]
+    shared: int = 0
+    """How many columns, the last ones, say the same of all interpreters."""
+    muted: tuple[str, ...] = ()
 
     @property
     def has_details(self) -> bool:
-        return any(cell.small for row in self.rows for cell in row)
+        return self.shared > 0 or any(cell.small for row in self.rows for cell in row)
 
     @property
     def numeric(self) -> tuple[bool, ...]:
@@ -75,7 +78,8 @@ def _titled(title: str, findings: Findings) -> Iterator[Grid]:
 
 def _single(table: Table) -> Grid:
     rows = tuple(tuple(_cell(value) for value in _filled(row, table)) for row in table.rows)
-    return Grid(safe_text(table.title), tuple(map(safe_text, table.columns)), rows, (False,) * len(rows))
+    head = tuple(map(safe_text, table.columns))
+    return Grid(safe_text(table.title), head, rows, (False,) * len(rows), 0, table.muted)
 
 
 def _filled(row: Sequence[Any], table: Table) -> tuple[Any, ...]:
@@ -144,7 +148,9 @@ def _merged(title: str, tables: Mapping[str, Table]) -> Grid:
     head = (columns[0], *tables, *(columns[column] for column in same))
     last = 1 + len(tables)
     differs = tuple(len({cell.text for cell in line[1:last]} - {NOTHING}) > 1 for line in lines)
-    return Grid(safe_text(title), tuple(map(safe_text, head)), tuple(lines), differs)
+    return Grid(
+        safe_text(title), tuple(map(safe_text, head)), tuple(lines), differs, len(same), ordered[0].muted
+    )
 
 
 def _versioned(row: Sequence[Any] | None, varying: Sequence[int], columns: Sequence[str]) -> Cell:

@@ -171,8 +171,15 @@ def test_the_atlas_is_filtered_by_words_and_by_difference(open_page):
 def test_details_of_the_atlas_show_on_demand(open_page):
     opened = open_page(fragment=EVERYWHERE)
     assert opened.page.locator(f"{ATLAS} .detail:visible").count() == 0
+    assert opened.page.locator(f"{ATLAS} thead th:visible").all_inner_texts() == [
+        "call",
+        "3.12",
+        "3.13",
+        "3.14",
+    ]
     opened.page.locator(f"{EVERYWHERE} .grid-details").check()
     assert opened.page.locator(f"{ATLAS} .detail:visible").first.inner_text() == "share 0"
+    assert opened.page.locator(f"{ATLAS} thead th:visible").last.inner_text() == "sizes"
 
 
 @pytest.mark.parametrize(("width", "theme"), [(380, "dark"), (768, "light"), (1280, "dark"), (2560, "light")])

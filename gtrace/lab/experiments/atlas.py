@@ -172,7 +172,7 @@ def check(observations: Mapping[str, Sequence[Observation]]) -> Finding:
         f"{' among them' if named else ''}.",
         (Figure("calls that let the GIL go, of all measured",
                 (100 * (len(measured) - len(never)) / max(len(measured), 1),), "%"),),
-        (Table("Atlas", COLUMNS, tuple(answer.row for answer in found)),),
+        (Table("Atlas", COLUMNS, tuple(answer.row for answer in found), muted=(NEVER,)),),
     )  # fmt: skip
 
 
