@@ -12,7 +12,7 @@ from timelines import EXACT_RUN, INFERRED_RUN, timeline
 
 from gtrace.lab.claims import CannotTell, Observation, Outcome
 from gtrace.lab.conduct import judge, not_here
-from gtrace.lab.experiments.releases_gil import EXPERIMENT, STALLS, check, waits
+from gtrace.lab.experiments.releases_gil import EXPERIMENT, STALLS, by_call, check, waits
 from gtrace.lab.interpreter import Interpreter
 
 WORKLOAD = Path(__file__).parents[1] / "workloads" / "blocking_calls.py"
@@ -37,7 +37,7 @@ GOOD = observed(SLEEPS + RECEIVES + KEEPS)
 def test_the_claim_holds_where_every_call_is_off_its_core_without_the_gil() -> None:
     finding = check({"blocking": [GOOD, GOOD]})
     assert finding.outcome is Outcome.HOLDS
-    assert finding.figures[0].values == (100, 100)
+    assert finding.figures[0].values == (100, 100, 100, 100)
     assert finding.tables[0].rows == (
         ("time.sleep", "lets it go", 19, 100, 0, 100),
         ("socket.recv", "lets it go", 19, 100, 0, 100),
@@ -88,7 +88,14 @@ def test_another_cores_work_and_a_lost_core_are_no_wait_of_the_call() -> None:
 )
 def test_without_its_evidence_or_its_counter_example_nothing_is_told(text: str, calls: str, why: str) -> None:
     with pytest.raises(CannotTell, match=why):
-        waits(observed(text, calls))
+        by_call([observed(text, calls)])
+
+
+def test_a_call_that_found_what_it_would_wait_for_is_judged_by_the_other_run() -> None:
+    at_once = observed(SLEEPS + "socket.recv 20-40 running\n" + KEEPS)
+    assert check({"blocking": [at_once, GOOD]}).outcome is Outcome.HOLDS
+    careless = "socket.recv 20-21 running\nsocket.recv 21-40 stalled\n"
+    assert check({"blocking": [at_once, observed(SLEEPS + careless + KEEPS)]}).outcome is Outcome.FAILS
 
 
 def test_without_the_scheduler_nobody_knows_who_blocked_with_the_gil() -> None:

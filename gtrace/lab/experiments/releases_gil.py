@@ -44,6 +44,11 @@ class Wait:
         return self.away + self.kept
 
     @property
+    def has_blocked(self) -> bool:
+        """Not where what it was to wait for was there before it, as on a machine that is busy."""
+        return self.blocked >= LEAST_NS
+
+    @property
     def lets_go(self) -> bool:
         return self.away >= NEARLY_ALL * self.blocked
 
@@ -54,18 +59,11 @@ class Wait:
 
 
 def waits(observation: Observation) -> tuple[Wait, ...]:
-    """What each call of the run did, in their order; raises CannotTell where one was not seen to block."""
+    """What each call of the run did, in their order; raises CannotTell where its thread was not seen."""
     timeline = observation.timeline
     counter = _rows(timeline, COUNTER)
     counting = counter[(counter["state"] == State.RUNNING.value).to_numpy()]
-    found = tuple(_wait(timeline, call, counting) for call in observation.output.splitlines())
-    for wait in found:
-        if wait.blocked < LEAST_NS:
-            raise CannotTell(f"{wait.call} was not seen to block")
-    stalls = [wait for wait in found if wait.call == STALLS]
-    if not stalls or stalls[0].lets_go:
-        raise CannotTell(f"{STALLS}, which keeps the GIL, was not seen to keep it")
-    return found
+    return tuple(_wait(timeline, call, counting) for call in observation.output.splitlines())
 
 
 def _wait(timeline: Timeline, call: str, counting: pd.DataFrame) -> Wait:
@@ -97,24 +95,40 @@ def _overlap(rows: pd.DataFrame, start: int, end: int) -> int:
     return int((rows["end_ns"].clip(start, end) - rows["start_ns"].clip(start, end)).sum())
 
 
+def by_call(observations: Sequence[Observation]) -> dict[str, list[Wait]]:
+    """The waits of each call in all runs in which it blocked.
+
+    Raises CannotTell for a call that did in none, and where the counter-example is missing or let the GIL go.
+    """
+    found: dict[str, list[Wait]] = {}
+    for wait in (wait for observation in observations for wait in waits(observation)):
+        found.setdefault(wait.call, []).append(wait)
+    for call, of_call in found.items():
+        found[call] = [wait for wait in of_call if wait.has_blocked]
+        if not found[call]:
+            raise CannotTell(f"{call} was not seen to block")
+    if any(wait.lets_go for wait in found.get(STALLS, ())) or STALLS not in found:
+        raise CannotTell(f"{STALLS}, which keeps the GIL, was not seen to keep it")
+    return found
+
+
 def check(observations: Mapping[str, Sequence[Observation]]) -> Finding:
     """The claim holds where each call, but the counter-example, lets the GIL go in at least one run.
 
     A call that keeps it does so always; a core lost or a page read from disk at the wrong moment does not.
     """
-    runs = [waits(observation) for observation in observations["blocking"]]
-    told = [[wait for wait in run if wait.call != STALLS] for run in runs]
-    let_go = {wait.call for run in told for wait in run if wait.lets_go}
-    keep = [wait.call for wait in told[0] if wait.call not in let_go]
-    shares = tuple(100 * sum(wait.away for wait in run) / sum(wait.blocked for wait in run) for run in told)
-    stalled = median(wait.kept for run in runs for wait in run if wait.call == STALLS) / NS_PER_MS
-    which = f"{', '.join(keep)} kept the GIL; all together" if keep else f"All {len(told[0])} calls"
+    found = by_call(observations["blocking"])
+    told = {call: of_call for call, of_call in found.items() if call != STALLS}
+    keep = [call for call, of_call in told.items() if not any(wait.lets_go for wait in of_call)]
+    shares = tuple(100 * wait.away / wait.blocked for of_call in told.values() for wait in of_call)
+    stalled = median(wait.kept for wait in found[STALLS]) / NS_PER_MS
+    which = f"{', '.join(keep)} kept the GIL; all together" if keep else f"All {len(told)} calls"
     return Finding(
         Outcome.FAILS if keep else Outcome.HOLDS,
         f"{which} were away from it for {spread(shares, '.1f')} % of the time they blocked. A C function"
         f" called through PyDLL kept it for {stalled:.0f} ms, and everybody stood still.",
-        (Figure("of the time blocked away from the GIL", shares, "%"),),
-        (Table("Blocking calls", COLUMNS, tuple(wait.row for wait in runs[0])),),
+        (Figure("of the time a call blocked away from the GIL", shares, "%"),),
+        (Table("Blocking calls", COLUMNS, tuple(of_call[0].row for of_call in found.values())),),
     )
 
 
