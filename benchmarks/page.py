@@ -1,11 +1,16 @@
 """How big a page is, how soon it paints, and how fast it follows: one table over sizes of recordings.
 
-Usage: python benchmarks/page.py [INTERVALS:THREADS ...]   (default: 10^4 to 10^6, and 500 threads)
-Needs Chromium and playwright; each figure is a median.
+Usage: python benchmarks/page.py [--write FILE] [INTERVALS:THREADS ...]   (10^4 to 10^7, 2 to 500 threads)
+Needs Chromium and playwright; each figure is a median. With ``--write`` the table goes into FILE as well,
+in place of what stands there between the lines that name this program.
 """
 
 from __future__ import annotations
 
+import argparse
+import os
+import platform
+import re
 import statistics
 import sys
 import tempfile
@@ -18,14 +23,26 @@ ROOT = Path(__file__).resolve().parent.parent
 sys.path[:0] = [str(ROOT), str(ROOT / "tests"), str(ROOT / "tests" / "browser")]
 
 from chromium import browser  # noqa: E402 - found by the line above
-from timelines import synthetic  # noqa: E402
+from timelines import synthetic, with_wakeups  # noqa: E402
 
 from gtrace.report import render  # noqa: E402
 
 if TYPE_CHECKING:
     from playwright.sync_api import Browser, Page
 
-SIZES = ["10000:2", "10000:500", "100000:8", "1000000:8", "1000000:500"]
+SIZES = [
+    "10000:2",
+    "10000:500",
+    "100000:8",
+    "1000000:2",
+    "1000000:8",
+    "1000000:500",
+    "10000000:8",
+    "10000000:500",
+]
+WAKEUPS = 0.2
+"""So many of the waits ended by a wake-up, in recordings of contended programs."""
+BEGIN, END = "<!-- benchmarks/page.py -->", "<!-- end of benchmarks/page.py -->"
 PRESS = """key => new Promise(done => {
     const began = performance.now();
     const event = new KeyboardEvent('keydown', {key, bubbles: true, cancelable: true});
@@ -67,7 +84,7 @@ class Row:
 
 
 def measure(chromium: Browser, intervals: int, threads: int, path: Path) -> Row:
-    known = synthetic(intervals, threads, seed=1)
+    known = with_wakeups(synthetic(intervals, threads, seed=1), WAKEUPS, seed=2)
     began = time.perf_counter()
     text = render(known)
     rendered = time.perf_counter() - began
@@ -115,15 +132,43 @@ def _range(page: Page) -> float:
     return page.evaluate("window.counted")
 
 
+def machine() -> str:
+    """What the figures were measured on, and how busy it was meanwhile."""
+    cores, load = len(os.sched_getaffinity(0)), os.getloadavg()[1]
+    python = platform.python_version()
+    return f"{cores} cores of {platform.machine()}, Python {python}, load {load:.1f} in all (itself too)"
+
+
+def write(path: Path, lines: list[str]) -> None:
+    """Puts the lines into a file, between those that name this program."""
+    pattern = re.compile(re.escape(BEGIN) + ".*?" + re.escape(END), re.DOTALL)
+    block = "\n".join([BEGIN, "", *lines, "", END])
+    path.write_text(pattern.sub(lambda _: block, path.read_text("utf-8")), encoding="utf-8")
+
+
 def main() -> None:
-    sizes = [tuple(map(int, size.split(":"))) for size in sys.argv[1:] or SIZES]
+    parser = argparse.ArgumentParser(description=__doc__)
+    parser.add_argument("--write", type=Path)
+    parser.add_argument("sizes", nargs="*", default=SIZES)
+    arguments = parser.parse_args()
+    lines = []
+
+    def say(line: str) -> None:
+        lines.append(line)
+        print(line, flush=True)
+
     names = list(Row.__dataclass_fields__)
-    print("| " + " | ".join(names) + " |\n" + "|---" * len(names) + "|")
+    say("| " + " | ".join(names) + " |")
+    say("|---" * len(names) + "|")
     with browser() as chromium, tempfile.TemporaryDirectory() as folder:
-        for intervals, threads in sizes:
+        for intervals, threads in (map(int, size.split(":")) for size in arguments.sizes):
             row = measure(chromium, intervals, threads, Path(folder) / "page.html")
             cells = [f"{value:.2f}" if isinstance(value, float) else str(value) for value in astuple(row)]
-            print("| " + " | ".join(cells) + " |", flush=True)
+            say("| " + " | ".join(cells) + " |")
+    say("")
+    say(f"Measured on {machine()}.")
+    if arguments.write:
+        write(arguments.write, lines)
 
 
 if __name__ == "__main__":

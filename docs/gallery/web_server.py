@@ -17,7 +17,7 @@ from waitress.server import create_server
 CLIENTS = """
 import sys, threading, urllib.request
 def client():
-    for _ in range(40):
+    for _ in range(30):
         urllib.request.urlopen(sys.argv[1]).read()
 threads = [threading.Thread(target=client) for _ in range(8)]
 for thread in threads: thread.start()
@@ -34,7 +34,7 @@ def application(environ, start_response):
     """One request: a query, some work, an answer from elsewhere."""
     with sqlite3.connect(":memory:") as database:
         database.execute("create table word (text)")
-        rows = [(f"{environ['PATH_INFO']}{n * 7919 % 1000}",) for n in range(1500)]
+        rows = [(f"{environ['PATH_INFO']}{n * 7919 % 1000}",) for n in range(300)]
         database.executemany("insert into word values (?)", rows)
         words = [text for (text,) in database.execute("select text from word order by text")]
     ranked = rank(words)
