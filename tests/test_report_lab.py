@@ -213,6 +213,31 @@ def test_rows_only_one_interpreter_has_stand_where_it_has_them():
     assert grid.differs == (False, False, False)
 
 
+def test_several_numbers_get_a_row_a_quantity():
+    columns = ("way", "CPU", "waited", "unit")
+    [grid] = merged(
+        a=table(("poll", 40, 1.5, "ms"), ("event", 1, "9%", "ms"), columns=columns),
+        b=table(("poll", 50, 2.5, "ms"), ("event", 2, "8%", "ms"), columns=columns),
+    )
+
+    assert grid.head == ("quantity", "way", "a", "b", "unit")
+    assert texts(grid) == [
+        ["CPU", "poll", "40", "50", "ms"],
+        ["CPU", "event", "1", "2", "ms"],
+        ["waited", "poll", "1.50", "2.50", "ms"],
+        ["waited", "event", "9%", "8%", "ms"],
+    ]
+    assert grid.differs == (False,) * 4
+    assert not any(cell.odd for row in grid.rows for cell in row)
+
+
+def test_one_number_gets_a_column_an_interpreter():
+    [grid] = merged(a=table(("x", 1), columns=("what", "time")), b=table(("x", 2), columns=("what", "time")))
+
+    assert grid.head == ("what", "a", "b")
+    assert texts(grid) == [["x", "1", "2"]]
+
+
 def test_the_cell_that_stands_against_most_others_is_marked():
     one, other = (table(("sin", word, 0, "1")) for word in ("keeps", "lets go"))
     [grid] = merged(a=one, b=other, c=one)

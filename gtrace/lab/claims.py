@@ -40,11 +40,11 @@ class Figure:
 class Table:
     """Rows to show beside a finding; cells are text, numbers or None.
 
-    Where several interpreters have a table of this title, and its first column names each row once,
-    they are shown as one: rows are matched by the first column, columns that say the same everywhere
-    stay, and of the others each interpreter gets one column, the first of them large, the rest small. In
-    a long table what is small, and what is the same everywhere, is shown on demand.
-    So the first column should be what is measured, the second what came out, in a word or a number.
+    Where several interpreters have a table of this title and these columns, and its first column names
+    each row once, they are shown as one: rows are matched by the first column, and columns that say the
+    same everywhere stay. Words that differ get a column an interpreter, what else differs small beside
+    them; numbers a row a quantity. In a long table what is small or the same is shown on demand. So the
+    first column should be what is measured, the second what came out, in a word or a number.
     """
 
     title: str

@@ -70,7 +70,7 @@ def _titled(title: str, findings: Findings) -> Iterator[Grid]:
         name: table for name, finding in findings.items() for table in finding.tables if table.title == title
     }
     if len(tables) > 1 and _match(tuple(tables.values())):
-        yield _merged(title, tables)
+        yield (_by_quantity if _are_numbers(tables) else _by_row)(title, _Matched.of(tables))
         return
     for name, table in tables.items():
         yield _single(table if len(tables) == 1 else replace(table, title=f"{title}, {name}"))
@@ -133,24 +133,79 @@ def _said(rows: Sequence[dict[str, tuple[Any, ...]]], name: str, column: int) ->
     return said
 
 
-def _merged(title: str, tables: Mapping[str, Table]) -> Grid:
-    columns = next(iter(tables.values())).columns
-    ordered = tuple(tables.values())
-    varying = _varying(ordered) or [1]
-    same = [column for column in range(1, len(columns)) if column not in varying]
-    found = [_by_first(table) for table in ordered]
-    lines = []
-    for name in _row_names(ordered):
-        own = [_versioned(table.get(name), varying, columns) for table in found]
-        firsts = next(table[name][0] for table in found if name in table)
-        shared = [next(iter(_said(found, name, column)), None) for column in same]
-        lines.append((_cell(firsts), *_marked(own), *map(_cell, shared)))
-    head = (columns[0], *tables, *(columns[column] for column in same))
-    last = 1 + len(tables)
-    differs = tuple(len({cell.text for cell in line[1:last]} - {NOTHING}) > 1 for line in lines)
-    return Grid(
-        safe_text(title), tuple(map(safe_text, head)), tuple(lines), differs, len(same), ordered[0].muted
-    )
+@dataclass(frozen=True)
+class _Matched:
+    """Tables of one title whose rows can be matched: ``found`` has their rows by the first cell."""
+
+    labs: tuple[str, ...]
+    columns: tuple[str, ...]
+    found: tuple[dict[str, tuple[Any, ...]], ...]
+    names: tuple[str, ...]
+    varying: tuple[int, ...]
+    muted: tuple[str, ...]
+
+    @staticmethod
+    def of(tables: Mapping[str, Table]) -> _Matched:
+        ordered = tuple(tables.values())
+        return _Matched(
+            tuple(tables),
+            ordered[0].columns,
+            tuple(map(_by_first, ordered)),
+            tuple(_row_names(ordered)),
+            tuple(_varying(ordered)) or (1,),
+            ordered[0].muted,
+        )
+
+    @property
+    def same(self) -> tuple[int, ...]:
+        """The columns that say the same of all interpreters."""
+        return tuple(column for column in range(1, len(self.columns)) if column not in self.varying)
+
+    def first(self, name: str) -> Cell:
+        return _cell(next(table[name][0] for table in self.found if name in table))
+
+    def shared(self, name: str) -> tuple[Cell, ...]:
+        return tuple(_cell(next(iter(_said(self.found, name, column)), None)) for column in self.same)
+
+    def grid(self, title: str, before: Sequence[str], rows: Sequence[tuple[Cell, ...]]) -> Grid:
+        """The grid of ``rows``, whose cells of the interpreters stand behind those of ``before``."""
+        head = (*before, *self.labs, *(self.columns[column] for column in self.same))
+        of_labs = [row[len(before) : len(before) + len(self.labs)] for row in rows]
+        differs = tuple(len({cell.text for cell in cells if _is_text(cell)}) > 1 for cells in of_labs)
+        return Grid(
+            safe_text(title), tuple(map(safe_text, head)), tuple(rows), differs, len(self.same), self.muted
+        )
+
+
+def _are_numbers(tables: Mapping[str, Table]) -> bool:
+    """Whether what differs is more than one quantity, the first of them a number."""
+    varying = _varying(tuple(tables.values()))
+    said = [_filled(row, table)[varying[0]] for table in tables.values() for row in table.rows if varying]
+    return len(varying) > 1 and all(_cell(value).key is not None for value in said if value not in EMPTY)
+
+
+def _by_row(title: str, matched: _Matched) -> Grid:
+    """A row a row: the first of what differs large, the rest small."""
+    rows = []
+    for name in matched.names:
+        own = [_versioned(table.get(name), matched.varying, matched.columns) for table in matched.found]
+        rows.append((matched.first(name), *_marked(own), *matched.shared(name)))
+    return matched.grid(title, matched.columns[:1], rows)
+
+
+def _by_quantity(title: str, matched: _Matched) -> Grid:
+    """A row for each quantity of each row: numbers of several interpreters are read side by side."""
+    rows = []
+    for column in matched.varying:
+        for name in matched.names:
+            values = [table[name][column] if name in table else None for table in matched.found]
+            quantity = Cell(safe_text(matched.columns[column]))
+            rows.append((quantity, matched.first(name), *map(_cell, values), *matched.shared(name)))
+    return matched.grid(title, ("quantity", matched.columns[0]), rows)
+
+
+def _is_text(cell: Cell) -> bool:
+    return cell.key is None and cell.text != NOTHING
 
 
 def _versioned(row: Sequence[Any] | None, varying: Sequence[int], columns: Sequence[str]) -> Cell:
@@ -162,14 +217,14 @@ def _versioned(row: Sequence[Any] | None, varying: Sequence[int], columns: Seque
 
 
 def _marked(cells: Sequence[Cell]) -> list[Cell]:
-    """The cells, those marked that say something else than most."""
-    counts = Counter(cell.text for cell in cells if cell.text != NOTHING)
+    """The cells, those marked whose words are not those of most; numbers always differ."""
+    counts = Counter(cell.text for cell in cells if _is_text(cell))
     if len(counts) <= 1:
         return list(cells)
     [(most, times)] = counts.most_common(1)
     if list(counts.values()).count(times) > 1:
         most = ""
-    return [replace(cell, odd=cell.text not in (most, NOTHING)) for cell in cells]
+    return [replace(cell, odd=_is_text(cell) and cell.text != most) for cell in cells]
 
 
 def _cell(value: Any) -> Cell:
