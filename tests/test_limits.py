@@ -150,7 +150,11 @@ def test_a_change_is_on_top_of_the_median_of_the_baseline(text, status):
     found = check("--max-gil-wait", text, baseline=[BASE, BASE.replace("20", "5"), BASE.replace("20", "90")])
 
     assert found.status is status
-    assert f"(baseline 20.0 ms, {text})" in found.text
+    assert f"(baseline 20.0 ms, {text}, noise ±" in found.text
+
+
+def test_without_repeats_no_noise_is_told():
+    assert check("--max-gil-wait", "+50%", baseline=BASE).text.endswith("(baseline 20.0 ms, +50%)")
 
 
 def test_of_several_recordings_the_median_counts():

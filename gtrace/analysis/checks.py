@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from enum import Enum
 from typing import TYPE_CHECKING, Final
 
+from gtrace.analysis.compare import Spread, noise_of
 from gtrace.analysis.limits import CHANGES, Form
 from gtrace.analysis.measures import NO_GIL
 from gtrace.analysis.verdict import RULES, mixed
@@ -49,6 +50,8 @@ class _Value:
     low: float | None
     high: float = 0.0
     why: str = ""
+    spread: Spread = Spread((0.0,))
+    """What is known of it in each run."""
 
 
 def check_bound(bound: Bound, runs: Sequence[Measured], baseline: Sequence[Measured]) -> Check:
@@ -64,7 +67,9 @@ def check_bound(bound: Bound, runs: Sequence[Measured], baseline: Sequence[Measu
         return Check(name, Status.NOT_KNOWN, f"{measure.label}: not known of the baseline: {base.why}")
     allowed = base.low * (1 + bound.value) if bound.form is Form.CHANGE_SHARE else base.low + bound.value
     status = _judge(bound.limit, found.low, found.high, allowed)
-    words = f"{_found_words(bound, found, status)}; {_allowed_words(bound, base.low, allowed)}"
+    words = f"{_found_words(bound, found, status)}; {_allowed_words(bound, allowed)}"
+    if bound.form in CHANGES:
+        words += f" (baseline {_word(bound, base.low)}, {bound.text}{_noise_words(bound, base, found)})"
     return Check(name, status, words)
 
 
@@ -76,7 +81,7 @@ def _value(runs: Sequence[Measured], measure: Measure, form: Form) -> _Value:
     scales = [run.lifetime_s or 1.0 if form is Form.SHARE else 1.0 for run in runs]
     lows = [(f.value or 0.0) / scale for f, scale in zip(figures, scales, strict=True)]
     highs = [((f.value or 0.0) + f.more) / scale for f, scale in zip(figures, scales, strict=True)]
-    return _Value(statistics.median(lows), statistics.median(highs))
+    return _Value(statistics.median(lows), statistics.median(highs), spread=Spread(tuple(sorted(lows))))
 
 
 def _judge(limit: Limit, low: float, high: float, allowed: float) -> Status:
@@ -97,10 +102,15 @@ def _found_words(bound: Bound, found: _Value, status: Status) -> str:
     return text
 
 
-def _allowed_words(bound: Bound, base: float, allowed: float) -> str:
+def _allowed_words(bound: Bound, allowed: float) -> str:
     side = "at least" if bound.limit.least else "at most"
-    text = f"allowed is {side} {_word(bound, max(allowed, 0.0))}"
-    return text + (f" (baseline {_word(bound, base)}, {bound.text})" if bound.form in CHANGES else "")
+    return f"allowed is {side} {_word(bound, max(allowed, 0.0))}"
+
+
+def _noise_words(bound: Bound, base: _Value, found: _Value) -> str:
+    """How far chance alone may bring runs and baseline apart, where there are repeats to tell."""
+    noise = noise_of(base.spread, found.spread)
+    return "" if noise is None else f", noise ±{_word(bound, noise)}"
 
 
 def _word(bound: Bound, value: float) -> str:
