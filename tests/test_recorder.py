@@ -10,7 +10,7 @@ import pytest
 from launching import PROGRAMS, bare, recorded
 
 SIGNALS = ["SIGTERM", "SIGKILL", "SIGSEGV", "SIGHUP", "SIGINT"]
-LEFT_TO_OTHERS = {"identity", "killed", "leaves"}
+LEFT_TO_OTHERS = {"accuracy", "identity", "killed", "leaves"}
 """Programs that take arguments, tested by functions of their own."""
 
 ALONE = sorted(path.stem for path in PROGRAMS.glob("*.py") if path.stem not in LEFT_TO_OTHERS)
