@@ -117,7 +117,7 @@ def test_waits_that_lead_to_a_thread_that_goes_on_are_no_deadlock():
 def test_the_verdict_names_the_threads_the_locks_and_the_lines():
     found = judge(stood(*CROSSED))
     assert found.code == "deadlock"
-    assert "A waits for lock_20 in f (a.py:1), which B has; B waits for lock_10 in f (a.py:2)" in found.text
+    assert "A waits for lock_20 in f (a.py:1), which B has since f (a.py:2); B waits for" in found.text
     assert "main waited for them" in found.text
     assert "same order" in found.advice
 
@@ -178,6 +178,20 @@ def test_every_way_to_take_a_lock_is_seen_when_the_program_ends(tmp_path, way):
         {("twice", "own")},
     ]
     assert sorted(map(sorted, cycles)) == sorted(map(sorted, expected))
+
+
+def test_the_line_where_the_holder_took_a_lock_is_told(tmp_path):
+    _, found = recorded_deadlocks(tmp_path)
+    lines = (PROGRAMS / "deadlocks.py").read_text().splitlines()
+    links = {link.thread: link for one in find_deadlocks(found) for link in one.links}
+    for thread, took, waits in (
+        ("twice", "    with own:", "        own.acquire()"),
+        ("withdraw", "        with self.__in:", "        with self.__in:"),
+        ("joined", "    with joined:", "    joined.acquire()"),
+    ):
+        link = links[thread]
+        places = [int(where.rpartition(":")[2].rstrip(")")) for where in (link.holder_where, link.where)]
+        assert [lines[place - 1] for place in places] == [took, waits]
 
 
 def test_what_is_not_known_of_a_lock_is_not_said(tmp_path):

@@ -35,7 +35,7 @@ class Link:
     since: TimeNs
     holder: str
     holder_where: str
-    """``function (file:line)`` where the holder stood inside the lock; empty where it is not known."""
+    """``function (file:line)`` where the holder took it; empty where that is not known."""
     evidence: Evidence
     """How it is known that the holder has it: ``exact`` by the lock's own word, ``derived`` from where
     the holder stood in its source."""

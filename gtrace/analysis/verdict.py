@@ -73,6 +73,8 @@ def deadlock(facts: Facts) -> Verdict | None:
 
 def _wait(link: Link, threads: int) -> str:
     has = "it has itself" if threads == 1 else f"{link.holder} has"
+    if link.holder_where:
+        has += f" since {brief(link.holder_where)}"
     if link.waits_for.startswith("the end of ") and threads > 1:
         return f"{link.thread} waits for {link.waits_for} in {brief(link.where)}"
     return f"{link.thread} waits for {link.waits_for} in {brief(link.where)}, which {has}"

@@ -128,7 +128,8 @@ def _joined(stack: list[FrameType]) -> dict[str, Any] | None:
                 return None
             ident = threading.Thread.ident.fget(thread)  # type: ignore[attr-defined]
             joined = {"lock": id(thread), "kind": "thread", "name": "", "owner": ident or 0}
-            return {**joined, "where": _where(_beyond_threading(stack)), "evidence": "exact"}
+            outside = _beyond_threading(stack)
+            return {**joined, "where": _where(outside, outside.f_lineno), "evidence": "exact"}
         if frame.f_code.co_filename != threading.__file__:
             return None
     return None
@@ -148,18 +149,20 @@ def _had(ident: int, stack: list[FrameType]) -> Iterator[dict[str, Any]]:
             if owner == ident or (owner is None and LOCK.locked(lock)):
                 said.add(id(lock))
                 evidence = "derived" if owner is None else "exact"
-                yield {**_lock(lock, expression, frame), "evidence": evidence}
+                taken = _where(frame, expression.lineno)
+                yield {**_lock(lock, expression, frame), "where": taken, "evidence": evidence}
 
 
 def _lock(lock: object, expression: ast.expr, frame: FrameType) -> dict[str, Any]:
     kind = "Lock" if _is_a(lock, LOCK) else "RLock"
-    return {"lock": id(lock), "kind": kind, "name": ast.unparse(expression), "where": _where(frame),
-            "owner": _owner(lock) or 0, "evidence": "derived"}  # fmt: skip
+    where, owner = _where(frame, frame.f_lineno), _owner(lock) or 0
+    known = {"lock": id(lock), "kind": kind, "name": ast.unparse(expression), "where": where}
+    return {**known, "owner": owner, "evidence": "derived"}
 
 
-def _where(frame: FrameType) -> str:
+def _where(frame: FrameType, line: int) -> str:
     code = frame.f_code
-    return f"{getattr(code, 'co_qualname', code.co_name)} ({code.co_filename}:{frame.f_lineno})"
+    return f"{getattr(code, 'co_qualname', code.co_name)} ({code.co_filename}:{line})"
 
 
 def _beyond_threading(stack: list[FrameType]) -> FrameType:
