@@ -132,6 +132,11 @@ def test_a_run_without_the_waits_or_the_sleeps_tells_nothing() -> None:
     assert twice(TWICE.replace("11-20  sleep", "11-20  running")).outcome is Outcome.NOT_MEASURED
 
 
+def test_a_thread_that_came_after_the_first_release_tells_nothing() -> None:
+    late = TWICE.replace("other   0-1 ", "other   0-11 ").replace("other   1-20", "other   11-20")
+    assert twice(late).outcome is Outcome.NOT_MEASURED
+
+
 NOTIFIED = """
     waiter-0  0-11   lock_wait reason=condition <- notifier
     waiter-1  0-21   lock_wait reason=condition <- notifier
@@ -189,8 +194,11 @@ MET = """
 """
 
 
+CAME = "walker-0 came 1\nwalker-1 came 2\nwalker-2 came 3\n"
+
+
 def met(lines: str) -> Finding:
-    return judge(MEET, {"meet": [Observation(timeline(lines), "", 0)]})
+    return judge(MEET, {"meet": [Observation(timeline(lines), CAME, 0)]})
 
 
 def test_all_wait_for_the_last_which_wakes_them() -> None:
@@ -218,6 +226,12 @@ def test_a_thread_that_goes_early_or_is_woken_by_another_refutes_it(line: str, o
     assert met(MET.replace(line, other)).outcome is Outcome.FAILS
 
 
+def test_another_last_one_than_the_timeline_shows_refutes_it() -> None:
+    other = "walker-0 came 3\nwalker-1 came 2\nwalker-2 came 1\n"
+    found = judge(MEET, {"meet": [Observation(timeline(MET), other, 0)]})
+    assert found.outcome is Outcome.FAILS
+
+
 def test_threads_that_never_came_tell_nothing() -> None:
     assert met(MET.replace("sleep", "running")).outcome is Outcome.NOT_MEASURED
 
@@ -228,13 +242,13 @@ def test_threads_that_never_came_tell_nothing() -> None:
 )
 def test_waits_whose_ends_nobody_saw_tell_nothing(experiment: Experiment, run: str, lines: str) -> None:
     unseen = re.sub(r" <- \S+", "", lines)
-    found = judge(experiment, {run: [Observation(timeline(unseen), REFUSED, 0)]})
+    found = judge(experiment, {run: [Observation(timeline(unseen), REFUSED + CAME, 0)]})
     assert found.outcome is Outcome.NOT_MEASURED
     assert "does not show who woke whom" in found.measured
 
 
 def test_one_repeat_that_does_not_bear_it_out_refutes_it() -> None:
-    right, wrong = (Observation(timeline(lines), "", 0) for lines in (MET, MET.replace("10-31", "10-29")))
+    right, wrong = (Observation(timeline(lines), CAME, 0) for lines in (MET, MET.replace("10-31", "10-29")))
     assert judge(MEET, {"meet": [right, wrong]}).outcome is Outcome.FAILS
 
 
@@ -244,10 +258,17 @@ def test_one_repeat_that_does_not_bear_it_out_refutes_it() -> None:
         ("lock_throughput", ("--threads", "1", "2", "--steps", "4"), "steps: 16\n"),
         ("rlock", ("--seconds", "0.01"), REFUSED),
         ("condition", ("--seconds", "0.01"), "woken: 3\n"),
-        ("barrier", ("--seconds", "0.01"), "met: 4 orders of arrival: 0 1 2 3\n"),
     ],
 )
 def test_the_workloads_say_what_they_did(workload: str, arguments: tuple[str, ...], output: str) -> None:
     command = [sys.executable, WORKLOADS / f"{workload}.py", *arguments]
     done = subprocess.run(command, capture_output=True, text=True, timeout=60, check=True)
     assert done.stdout == output
+
+
+def test_the_barrier_workload_says_in_which_order_its_threads_came() -> None:
+    command = [sys.executable, WORKLOADS / "barrier.py", "--seconds", "0.01"]
+    done = subprocess.run(command, capture_output=True, text=True, timeout=60, check=True)
+    names, _, numbers = zip(*(line.split() for line in done.stdout.splitlines()), strict=True)
+    assert names == ("walker-0", "walker-1", "walker-2", "walker-3")
+    assert sorted(numbers) == ["1", "2", "3", "4"]

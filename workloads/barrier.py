@@ -17,7 +17,7 @@ import time
 
 def walk(barrier, seconds, orders):
     time.sleep(seconds)
-    orders.append(barrier.wait())
+    orders[threading.current_thread().name] = barrier.wait()
 
 
 def main():
@@ -26,7 +26,7 @@ def main():
     parser.add_argument("--seconds", type=float, default=0.02, help="how much later each thread comes")
     args = parser.parse_args()
     barrier = threading.Barrier(args.threads)
-    orders = []
+    orders = {}
     walkers = [
         threading.Thread(target=walk, name=f"walker-{i}", args=(barrier, (i + 1) * args.seconds, orders))
         for i in range(args.threads)
@@ -35,7 +35,8 @@ def main():
         walker.start()
     for walker in walkers:
         walker.join()
-    print("met:", len(orders), "orders of arrival:", *sorted(orders))
+    for name, order in sorted(orders.items()):
+        print(name, "came", order + 1)
 
 
 if __name__ == "__main__":

@@ -5,8 +5,8 @@ by a notification from another thread, and takes the lock again.
 
 The page must show: every ``waiter-i`` is in ``lock_wait``, reason condition, and ``notifier`` wakes it.
 ``notifier`` is in ``sleep`` three times: with the condition's lock in its hands while all of them wait,
-after it has notified one, and after it has notified all. One waiter's wait ends in the second sleep or
-soon after it began, the others' not before that sleep is over. Cores in use: near 0.
+after one that it has notified is awake, and after it has notified all. One waiter's wait ends before the
+second sleep, the others' not before that sleep is over. Cores in use: near 0.
 """
 
 from __future__ import annotations
@@ -15,19 +15,23 @@ import argparse
 import threading
 import time
 
+WAITERS = 3
 
-def wait(condition, ready):
+
+def wait(condition, ready, woken):
     with condition:
         ready.release()
         condition.wait()
+    woken.release()
 
 
-def notify(condition, ready, waiters, seconds):
-    for _ in range(waiters):
+def notify(condition, ready, woken, seconds):
+    for _ in range(WAITERS):
         ready.acquire()
     with condition:
         time.sleep(seconds)
         condition.notify()
+    woken.acquire()
     time.sleep(seconds)
     with condition:
         condition.notify_all()
@@ -36,22 +40,21 @@ def notify(condition, ready, waiters, seconds):
 
 def main():
     parser = argparse.ArgumentParser(description="threads that wait for a notification")
-    parser.add_argument("--waiters", type=int, default=3)
     parser.add_argument("--seconds", type=float, default=0.03, help="time between notifications")
     args = parser.parse_args()
-    condition, ready = threading.Condition(), threading.Semaphore(0)
+    condition, ready, woken = threading.Condition(), threading.Semaphore(0), threading.Semaphore(0)
     threads = [
-        threading.Thread(target=wait, name=f"waiter-{i}", args=(condition, ready))
-        for i in range(args.waiters)
+        threading.Thread(target=wait, name=f"waiter-{i}", args=(condition, ready, woken))
+        for i in range(WAITERS)
     ]
     threads.append(
-        threading.Thread(target=notify, name="notifier", args=(condition, ready, args.waiters, args.seconds))
+        threading.Thread(target=notify, name="notifier", args=(condition, ready, woken, args.seconds))
     )
     for thread in threads:
         thread.start()
     for thread in threads:
         thread.join()
-    print("woken:", args.waiters)
+    print("woken:", WAITERS)
 
 
 if __name__ == "__main__":

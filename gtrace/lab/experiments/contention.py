@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from dataclasses import dataclass
 from statistics import median
 from typing import TYPE_CHECKING, Final
@@ -183,10 +184,10 @@ def _rlock(observation: Observation) -> Finding:
     blocked = other.waits(RLOCK, LOCK)
     own = holder.waits(RLOCK, LOCK)
     alone = itself.waits(LOCK)
-    if blocked.empty or alone.empty:
+    if blocked.empty or alone.empty or blocked["start_ns"].min() >= inner:
         raise CannotTell("the timeline does not show the waits for the locks")
     _require_wakers([blocked])
-    until_last = bool((blocked["start_ns"].min() < inner) & (blocked["end_ns"].max() >= last))
+    until_last = int(blocked["end_ns"].max()) >= last
     by_holder = int(blocked["blocker_tid"].iloc[-1]) == holder.tid
     refused = "a Lock a second time: False" in observation.output and bool(
         (alone["blocker_tid"] == NO_THREAD).all()
@@ -234,11 +235,12 @@ def check_barrier(observations: Mapping[str, Sequence[Observation]]) -> Finding:
 
 def _barrier(observation: Observation) -> Finding:
     walkers = all_doers(observation, "walker-")
-    if any(len(walker.sleeps) == 0 for walker in walkers):
-        raise CannotTell("the timeline does not show when the threads came to the barrier")
-    arrivals = [walker.sleeps[-1][1] for walker in walkers]
-    last_arrival, last = max(zip(arrivals, walkers, strict=True), key=lambda pair: pair[0])
-    waits = [walker.waits(BARRIER) for walker in walkers if walker is not last]
+    came = re.search(rf"^(walker-\d+) came {len(walkers)}$", observation.output, re.MULTILINE)
+    if came is None:
+        raise CannotTell("the program did not say who came last to the barrier")
+    last = Doer.of(observation, came[1])
+    (last_arrival,) = _ends_of_sleeps(last, 1)
+    waits = [walker.waits(BARRIER) for walker in walkers if walker.lane != last.lane]
     _require_wakers(waits)
     met = [rows for rows in waits if len(rows) and int(rows["end_ns"].max()) >= last_arrival]
     woken = sum(int(rows["blocker_tid"].iloc[0]) == last.tid for rows in met)

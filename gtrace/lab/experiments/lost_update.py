@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Final
 
 from gtrace.lab.claims import CannotTell, Experiment, Figure, Finding, Outcome, Run, Table
 from gtrace.lab.looking import lanes_named, seconds_in, spread
-from gtrace.model import Gil, State
+from gtrace.model import NS_PER_S, Gil, State
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
@@ -23,6 +23,8 @@ ADDERS: Final = "adder-"
 SLEEP: Final = "time.sleep"
 SWITCH_INTERVAL_S: Final = 0.001
 """Shorter than by default, for many switches in a short run."""
+SIDE_BY_SIDE: Final = 1.05
+"""More than one adder at it on average, by more than the edges of two clocks leave open."""
 SINCE_3_10: Final = (
     "From Python 3.10 on a thread looks only at calls, at starts of functions and at jumps back whether it is"
     " to let the GIL go; counter += 1 has none of them between its read and its write. Up to 3.9 it looked"
@@ -71,10 +73,11 @@ class Adding:
 
     @property
     def ran_side_by_side(self) -> bool:
-        """Whether, without a GIL, two adders were on cores at once for a good part of the time."""
+        """Whether, without a GIL, two adders were on a core or ready to be for some of the time."""
         threads = self.timeline.threads.loc[[*self.lanes]]
-        together = int(threads["end_ns"].max() - threads["start_ns"].min()) / 1e9
-        return seconds_in(self.timeline, self.lanes, State.RUNNING, State.NATIVE) > 1.05 * together
+        together = int(threads["end_ns"].max() - threads["start_ns"].min()) / NS_PER_S
+        at_it = seconds_in(self.timeline, self.lanes, State.RUNNING, State.NATIVE, State.PREEMPTED)
+        return at_it > SIDE_BY_SIDE * together
 
     @property
     def sleeps(self) -> list[tuple[int, int]]:
