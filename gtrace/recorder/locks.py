@@ -10,7 +10,6 @@ import _signal  # type: ignore[import-not-found]
 import _thread
 import ast
 import os
-import re
 import sys
 import threading
 import types
@@ -194,8 +193,7 @@ def _owner(lock: object) -> int | None:
     """The ident of the thread that has a reentrant lock, 0 for nobody; None for a lock that has no owner."""
     if not _is_a(lock, RLOCK):
         return None
-    found = re.search(r"owner=(-?\d+)", RLOCK.__repr__(lock))
-    return int(found[1]) if found else 0
+    return int(RLOCK.__repr__(lock).partition("owner=")[2].split()[0])
 
 
 def _is_endless(call: ast.Call, frame: FrameType) -> bool:
