@@ -11,6 +11,7 @@ from __future__ import annotations
 
 import argparse
 import os
+import socket
 import statistics
 import sys
 import tempfile
@@ -32,6 +33,14 @@ def stat_file(count: int) -> None:
     stat = os.stat
     for _ in range(count):
         stat("/")
+
+
+def send_and_receive(count: int) -> None:
+    ours, theirs = socket.socketpair()
+    with ours, theirs:
+        for _ in range(count):
+            theirs.send(b"x")
+            ours.recv(1)
 
 
 def uncontended_lock(count: int) -> None:
@@ -96,6 +105,7 @@ ZERO = os.open("/dev/zero", os.O_RDONLY)
 OPERATIONS = (
     Operation("os.read of one byte", read_byte, 100_000, 2),
     Operation("os.stat", stat_file, 50_000, 2),
+    Operation("send and recv of one byte", send_and_receive, 20_000, 4),
     Operation("uncontended lock", uncontended_lock, 300_000, 0),
     Operation("ping-pong", ping_pong, 3_000, 0),
     Operation("pure loop, 1 thread", loop_in(1), 3_000_000, 0),
@@ -138,11 +148,11 @@ def main() -> None:
     parser.add_argument("--rounds", type=int, default=15)
     rounds = parser.parse_args().rounds
     print(f"Python {sys.version.split()[0]}, {os.cpu_count()} cores, median of {rounds} rounds")
-    print(f"{'operation':24}{'bare ns':>11}{'agent ns':>11}{'ratio':>8}{'ns/GIL event':>14}")
+    print(f"{'operation':28}{'bare ns':>11}{'agent ns':>11}{'ratio':>8}{'ns/GIL event':>14}")
     for operation in OPERATIONS:
         bare, recorded, ratio = compare(operation, rounds)
         each = f"{(recorded - bare) / operation.gil_events:.0f}" if operation.gil_events else "-"
-        print(f"{operation.name:24}{bare:11.1f}{recorded:11.1f}{ratio:8.3f}{each:>14}", flush=True)
+        print(f"{operation.name:28}{bare:11.1f}{recorded:11.1f}{ratio:8.3f}{each:>14}", flush=True)
 
 
 if __name__ == "__main__":

@@ -11,9 +11,13 @@ that fails is printed; ``--seed`` runs that round alone.
 from __future__ import annotations
 
 import argparse
+import contextlib
+import importlib
 import os
 import random
+import select
 import signal
+import socket
 import subprocess
 import sys
 import tempfile
@@ -79,6 +83,27 @@ class Program:
         for _ in range(50):
             os.stat("/")
 
+    def talk(self) -> None:
+        """Waits of all kinds in functions of the C library."""
+        ours, theirs = socket.socketpair()
+        out, into = os.pipe()
+        with ours, theirs, open(out, "rb", 0) as reader, open(into, "wb", 0) as writer:
+            for _ in range(self.random.randrange(10)):
+                theirs.send(b"x")
+                writer.write(b"x")
+                select.select([ours, reader], [], [])
+                ours.recv(1)
+                reader.read(1)
+            select.select([ours, reader], [], [], self.random.choice([0, 0.001]))
+
+    def load_module(self) -> None:
+        """Import tables change while recording starts and stops."""
+        name = self.random.choice(
+            ["_crypt", "_lsprof", "_statistics", "_uuid", "_zoneinfo", "_multiprocessing"]
+        )
+        with contextlib.suppress(ImportError):
+            importlib.import_module(name)
+
     def start_threads(self) -> None:
         threads = [threading.Thread(target=self.compute) for _ in range(self.random.randrange(8))]
         for thread in threads:
@@ -111,6 +136,7 @@ class Program:
         steps = [
             self.compute, self.sleep, self.lock, self.time_out, self.recurse, self.signal_event,
             self.wait_event, self.touch_files, self.start_threads, self.fail, self.fork,
+            self.talk, self.load_module,
         ]  # fmt: skip
         while time.monotonic() < self.until:
             self.random.choice(steps)()
@@ -158,6 +184,7 @@ def check_file(path: Path) -> tuple[int, list[str]]:
     """Number of events, and what is wrong with them."""
     # the traced program, which is this file as well, stays free of pandas
     from gtrace.evidence.gil import check_gil, lock_waits, read_gil  # noqa: PLC0415
+    from gtrace.evidence.gil_calls import Function, blocking_calls  # noqa: PLC0415
 
     evidence = read_gil(path)
     waits = lock_waits(evidence)
@@ -165,6 +192,9 @@ def check_file(path: Path) -> tuple[int, list[str]]:
     wrong = [*evidence.damage] if not evidence.full_at_ns else []
     if len(lonely) and path.name.endswith(".1.bin") and not evidence.full_at_ns:
         wrong.append(f"{len(lonely)} locks were got from nobody: {lonely.to_dict('records')[:3]}")
+    calls = blocking_calls(evidence)
+    strange = calls[(calls["end_ns"] < calls["start_ns"]) | ~calls["function"].isin(list(Function))]
+    wrong += [f"strange calls: {strange.to_dict('records')[:3]}"] if len(strange) else []
     return len(evidence.events), wrong + check_gil(evidence)
 
 

@@ -12,6 +12,7 @@ starts a comment. A line says what one process or one of its threads did::
     main  call time.sleep 10-50             calls, outer ones first; "10-" has not returned
     main  GIL_WAIT 20 [gil=1]               the agent's records, by the names of record.h
     main  LOCK_WAIT 20 A                    locks are letters
+    main  CALL 20 READ [PIPE]               at the time of the release before it; also TIMED_CALL, CALL_END
     main  IN 10 core=1 | main OUT 20        the scheduler's records, by the names of its record.h
     agent full=60 | agent level="why" | agent none="why"
     stop 100                                the orderly end; without it the process was killed
@@ -51,9 +52,13 @@ GIL_STEP: Final = 0x10_0000
 FIRST_LOCK: Final = 0x5500_0000_0040
 # the format of the agent's file, from the comment of record.h
 _KIND_NAMES: Final = """THREAD THREAD_EXIT GIL_HOLDS GIL_WAIT GIL_ACQUIRE GIL_RELEASE GIL_FORCED_RELEASE
-    LOCK_WAIT LOCK_ACQUIRE LOCK_TIMEOUT LOCK_INTERRUPT LOCK_POST"""
+    LOCK_WAIT LOCK_ACQUIRE LOCK_TIMEOUT LOCK_INTERRUPT LOCK_POST CALL TIMED_CALL CALL_END"""
 KINDS: Final = {name: number for number, name in enumerate(_KIND_NAMES.split(), start=1)}
 VALUE: Final = 31
+_FUNCTIONS: Final = """READ WRITE RECV SEND ACCEPT CONNECT POLL SLEEP CHILD SYNC FILE_LOCK OPEN COPY SIGNAL
+    NAME_LOOKUP SEMAPHORE TERMINAL"""
+FUNCTIONS: Final = {name: number for number, name in enumerate(_FUNCTIONS.split(), start=1)}
+DESCRIPTORS: Final = {"SOCKET": 1, "PIPE": 2, "FILE": 3, "TERMINAL": 4, "OTHER": 5}
 FILE_HEADER: Final = struct.Struct("<8sIIIIQQQQQIIII160s")
 CHUNK_HEADER: Final = struct.Struct("<IIIIQII")
 SWITCHES: Final = {"IN": 1, "OUT": 2, "PREEMPT": 3, "EXIT": 5, "NAME": 6}
@@ -150,7 +155,9 @@ def _take_record(process: ProcessText, thread: str, plain: list[str], options: d
     address = 0
     if "gil" in options:
         address = MAIN_GIL + int(options["gil"]) * GIL_STEP
-    if len(plain) > 2:
+    if "CALL" in plain[0]:
+        address = FUNCTIONS[plain[2]] | sum(DESCRIPTORS[kind] << 8 for kind in plain[3:])
+    elif len(plain) > 2:
         address = FIRST_LOCK + 64 * (ord(plain[2]) - ord("A"))
     process.records.setdefault(thread, []).append((plain[0], raw(plain[1]), address))
 
@@ -262,7 +269,7 @@ def agent_file(process: ProcessText) -> bytes:
     level = process.agent.get("level", "")
     full = raw(process.agent["full"]) if "full" in process.agent else 0
     header = FILE_HEADER.pack(
-        b"gtrcgil", 1, CHUNK_BYTES, 8, process.pid, raw(process.facts.get("begin", "0")), process.stop or 0,
+        b"gtrcgil", 2, CHUNK_BYTES, 8, process.pid, raw(process.facts.get("begin", "0")), process.stop or 0,
         full, 3 if full else 0, 0 if level else MAIN_GIL, 1 if full else 0, 0, 1 if level else 0, 0,
         level.encode(),
     )  # fmt: skip
@@ -275,6 +282,9 @@ def agent_file(process: ProcessText) -> bytes:
 def _chunks(tid: int, serial: int, records: list[tuple[str, int, int]]) -> list[bytes]:
     places = [records[0][1] << 5 | KINDS["THREAD"], (tid | serial << 32) << 5 | VALUE]
     for kind, time, address in records:
+        if kind == "CALL":
+            places.append(address << 5 | KINDS[kind])
+            continue
         places.append(time << 5 | KINDS[kind])
         if address and address != MAIN_GIL:
             places.append(address << 5 | VALUE)

@@ -11,6 +11,8 @@ import pytest
 from agent_support import AGENT, NATIVE, STRICT, compile_c, compiler
 
 BUFFER = [NATIVE / "buffer_check.c", AGENT / "buffer.c", AGENT / "chunk_file.c"]
+CALLS = [NATIVE / "call_check.c", AGENT / "call.c", AGENT / "buffer.c", AGENT / "chunk_file.c"]
+PARTS = [pytest.param(BUFFER, id="buffer"), pytest.param(CALLS, id="calls")]
 SOURCES = sorted(AGENT.glob("*.c"))
 
 
@@ -41,20 +43,22 @@ def test_c_files_are_formatted_and_short(source):
 @pytest.mark.parametrize(
     ("sanitizer", "arguments"), [("address,undefined", ["5000"]), ("thread", ["5000", "no-stops"])]
 )
-def test_the_buffer_is_clean_under_sanitizers(tmp_path, sanitizer, arguments):
+@pytest.mark.parametrize("sources", PARTS)
+def test_the_parts_without_python_are_clean_under_sanitizers(tmp_path, sources, sanitizer, arguments):
     flags = ["-O1", "-g", "-fno-sanitize-recover=all", f"-fsanitize={sanitizer}"]
     probe = tmp_path / "probe.c"
     probe.write_text("int main(void) { return 0; }\n")
     if subprocess.run([compiler(), probe, "-o", tmp_path / "probe", *flags], check=False).returncode:
         pytest.skip(f"this compiler has no {sanitizer} sanitizer")
-    program = compile_c(tmp_path / "check", BUFFER, *flags)
+    program = compile_c(tmp_path / "check", sources, *flags)
     assert "all checks hold" in run(program, tmp_path / "gil.bin", *arguments)
 
 
-def test_the_buffer_is_clean_under_valgrind(tmp_path):
+@pytest.mark.parametrize("sources", PARTS)
+def test_the_parts_without_python_are_clean_under_valgrind(tmp_path, sources):
     if shutil.which("valgrind") is None:
         pytest.skip("no valgrind here")
-    program = compile_c(tmp_path / "check", BUFFER, "-O1", "-g")
+    program = compile_c(tmp_path / "check", sources, "-O1", "-g")
     valgrind = ["valgrind", "--quiet", "--error-exitcode=9", "--fair-sched=yes"]
     assert "all checks hold" in run(*valgrind, program, tmp_path / "gil.bin", "500", "no-stops")
 
@@ -65,7 +69,7 @@ LINKING = [
     ("-fno-pie", "-no-pie"),
     ("-fno-plt",),
 ]
-IMPORTS = [NATIVE / "import_check.c", AGENT / "elf_patch.c"]
+IMPORTS = [NATIVE / "import_check.c", AGENT / "elf_patch.c", AGENT / "elf_object.c"]
 
 
 @pytest.mark.parametrize("flags", LINKING, ids=" ".join)
@@ -78,7 +82,7 @@ def test_musl_runs_the_parts_without_python(tmp_path):
     musl = shutil.which("musl-gcc")
     if musl is None:
         pytest.skip("no musl here")
-    for name, sources in {"buffer": BUFFER, "imports": IMPORTS}.items():
+    for name, sources in {"buffer": BUFFER, "imports": IMPORTS, "calls": CALLS}.items():
         program = tmp_path / name
         run(musl, *STRICT, "-O2", f"-I{AGENT}", *sources, "-o", program)
         assert "all checks hold" in run(program, tmp_path / "gil.bin", "5000")
@@ -88,7 +92,7 @@ def test_aarch64_runs_the_parts_without_python(tmp_path):
     cross, emulator = shutil.which("aarch64-linux-gnu-gcc"), shutil.which("qemu-aarch64")
     if cross is None or emulator is None:
         pytest.skip("no compiler or emulator for aarch64 here")
-    for name, sources in {"buffer": BUFFER, "imports": IMPORTS}.items():
+    for name, sources in {"buffer": BUFFER, "imports": IMPORTS, "calls": CALLS}.items():
         program = tmp_path / name
         run(cross, *STRICT, "-O2", f"-I{AGENT}", *sources, "-o", program)
         out = run(emulator, "-L", "/usr/aarch64-linux-gnu", program, tmp_path / "gil.bin", "2000", "no-stops")

@@ -9,7 +9,7 @@ import pytest
 from evidence_text import assert_says, raw, timeline_of, write_recording
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
-from twins import Reference, Scenario, call_steps, gil_steps, run_calls, run_gil, situation_of
+from twins import Reference, Scenario, call_steps, gil_steps, record_text, run_calls, run_gil, situation_of
 
 from gtrace.recording import compact, load
 from gtrace.timeline.build import build_timeline
@@ -249,7 +249,7 @@ def as_lines(scenario):
         end = "" if call.end == scenario.end else call.end / 1000
         lines.append(f"{names[call.lane]} call {shlex.quote(call.name)} {call.start / 1000}-{end}")
     for tick, lane, kind, address in scenario.gil.events:
-        lines.append(f"{names[lane]} {kind.name} {tick / 1000} {' AB'[address]}")
+        lines.append(f"{names[lane]} {record_text(tick, kind, address)}")
     return "\n".join([*lines, f"stop {scenario.end / 1000}"])
 
 

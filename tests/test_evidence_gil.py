@@ -16,6 +16,7 @@ from hypothesis import strategies as st
 from gtrace.errors import RecordingError, RecordingFormatError
 from gtrace.evidence import gil_format as gil
 from gtrace.evidence.gil import GilKind, check_gil, holds, lock_waits, read_gil
+from gtrace.evidence.gil_calls import Descriptor, Function, blocking_calls
 
 MAIN_GIL = 0x7F0000001000
 START = 1_000
@@ -70,6 +71,8 @@ def test_the_reader_mirrors_the_header_file(tmp_path):
     layouts = {"gt_file_header": gil.HEADER, "gt_chunk_header": gil.CHUNK_HEADER}
     numbers = {
         **{f"GT_{kind.name}": kind.value for kind in GilKind},
+        **{f"GT_IN_{function.name}": function.value for function in Function},
+        **{f"GT_FD_{kind.name}": kind.value for kind in Descriptor},
         "GT_VALUE": gil.VALUE,
         "GT_VERSION": gil.VERSION,
         "GT_CHUNK_MAGIC": gil.CHUNK_MAGIC,
@@ -98,7 +101,12 @@ def test_the_reader_mirrors_the_header_file(tmp_path):
 
 def test_every_kind_of_the_header_file_is_known_to_the_reader_and_explained_there():
     text = (AGENT / "record.h").read_text()
-    kinds = set(re.findall(r"^    GT_(\w+) = \d+,$", text.split("enum gt_full")[0], re.MULTILINE))
+    enums = dict(re.findall(r"^enum gt_(\w+) \{\n([^}]*)", text, re.MULTILINE))
+    member = re.compile(r"^    GT_(\w+) = \d+,", re.MULTILINE)
+    numbers = {name: set(member.findall(body)) for name, body in enums.items()}
+    kinds = numbers["kind"]
+    assert numbers["function"] == {f"IN_{function.name}" for function in Function}
+    assert numbers["descriptor"] == {f"FD_{kind.name}" for kind in Descriptor}
     assert kinds == {kind.name for kind in GilKind} | {"VALUE"}
     assert all(re.search(rf"^ \*   {kind}\b", text, re.MULTILINE) for kind in kinds)
 
@@ -273,26 +281,87 @@ def test_what_threads_with_room_left_wrote_after_the_file_was_full_counts_as_los
     assert evidence.lost == 6
 
 
+def call(function, descriptor=Descriptor.UNKNOWN, fd=-1):
+    return function | descriptor << 8 | (fd + 1) << 16
+
+
+def calls(evidence):
+    rows = blocking_calls(evidence).itertuples()
+    return [
+        (f"{r.start_ns}-{r.end_ns}", r.thread, Function(r.function).name, Descriptor(r.descriptor).name, r.fd)
+        for r in rows
+    ]
+
+
+def test_a_call_begins_with_the_release_before_it_and_ends_where_the_thread_is_seen_again(tmp_path):
+    first = chunk(
+        10,
+        1,
+        (1001, GilKind.GIL_RELEASE),
+        (call(Function.READ, fd=7), GilKind.CALL),
+        (1010, GilKind.CALL_END, call(Function.READ, Descriptor.PIPE, fd=7)),
+        (1012, GilKind.GIL_WAIT),
+        (1015, GilKind.GIL_FORCED_RELEASE),
+        (call(Function.SLEEP), GilKind.CALL),
+        (1020, GilKind.TIMED_CALL, call(Function.POLL)),
+        (1030, GilKind.GIL_ACQUIRE),
+        (1035, GilKind.GIL_RELEASE),
+        (call(Function.CONNECT, fd=0), GilKind.CALL),
+    )
+    second = chunk(11, 2, (1002, GilKind.GIL_ACQUIRE), (1050, GilKind.GIL_RELEASE))
+    assert calls(read(tmp_path, first, second)) == [
+        ("1001-1010", 1, "READ", "PIPE", 7),
+        ("1015-1020", 1, "SLEEP", "UNKNOWN", -1),
+        ("1020-1030", 1, "POLL", "UNKNOWN", -1),
+        ("1035-1050", 1, "CONNECT", "UNKNOWN", 0),
+    ]
+
+
+def test_a_call_without_its_release_in_the_chunk_is_left_out(tmp_path):
+    evidence = read(tmp_path, chunk(10, 1, (call(Function.READ), GilKind.CALL), (1005, GilKind.GIL_ACQUIRE)))
+    assert calls(evidence) == []
+    assert evidence.damage == ("1 records make no sense and were left out.",)
+
+
+def test_a_file_of_the_first_version_is_read_as_ever(tmp_path):
+    evidence = read(tmp_path, chunk(10, 1, *records("1001 GIL_ACQUIRE\n1002 GIL_RELEASE")), version=1)
+    assert len(evidence.events) == 2
+    assert len(blocking_calls(evidence)) == 0
+
+
 def slow_twin(content):
     """The same events, one record at a time."""
     rows = []
     for start in range(gil.CHUNK_BYTES, len(content) - gil.CHUNK_BYTES + 1, gil.CHUNK_BYTES):
         part = np.frombuffer(content[start : start + gil.CHUNK_BYTES], gil.CHUNK)[0]
-        if part["header"]["magic"] != gil.CHUNK_MAGIC:
-            continue
-        name = (int(part["header"]["tid"]), int(part["header"]["thread"]))
-        words = [int(word) for word in part["records"]] + [0]
-        for word, behind in pairwise(words):
-            kind, time = word & 31, word >> 5
-            value = behind >> 5 if behind & 31 == gil.VALUE else 0
-            if kind == GilKind.THREAD and value:
-                name = (value & 0xFFFFFFFF, value >> 32)
-            if kind not in GilKind._value2member_map_ or time < START:
-                continue
-            if GilKind.GIL_HOLDS <= kind <= GilKind.GIL_FORCED_RELEASE and not value:
-                value = MAIN_GIL
-            rows.append((time, *name, kind, 0 if kind <= GilKind.THREAD_EXIT else value))
+        if part["header"]["magic"] == gil.CHUNK_MAGIC:
+            rows += slow_chunk(part)
     return sorted(rows, key=lambda row: row[0])
+
+
+def slow_chunk(part):
+    name = (int(part["header"]["tid"]), int(part["header"]["thread"]))
+    words = [int(word) for word in part["records"]] + [0]
+    released = (None, 0)
+    for word, behind in pairwise(words):
+        kind, time = word & 31, word >> 5
+        value = behind >> 5 if behind & 31 == gil.VALUE else 0
+        if kind == GilKind.THREAD and value:
+            name = (value & 0xFFFFFFFF, value >> 32)
+        if kind in (GilKind.GIL_RELEASE, GilKind.GIL_FORCED_RELEASE):
+            released = (name, time)
+        if kind == GilKind.CALL:
+            time, value = released[1] if released[0] == name else 0, time
+        if kind in GilKind._value2member_map_ and time >= START:
+            yield (time, *name, *slow_meaning(kind, value))
+
+
+def slow_meaning(kind, value):
+    if GilKind.GIL_HOLDS <= kind <= GilKind.GIL_FORCED_RELEASE:
+        return kind, value or MAIN_GIL
+    if kind == GilKind.TIMED_CALL:
+        return GilKind.CALL, value
+    return kind, 0 if kind <= GilKind.THREAD_EXIT else value
 
 
 word = st.integers(0, 2**16).map(lambda time: time) | st.integers(START, START + 50)

@@ -15,6 +15,7 @@ import pandas as pd
 from hypothesis import strategies as st
 
 from gtrace.evidence.gil import GIL_KINDS, GilEvents, GilKind
+from gtrace.evidence.gil_calls import Descriptor, Function
 from gtrace.evidence.threads import ThreadRecord
 from gtrace.timeline.fold import Situation
 from gtrace.timeline.gil import gil_history
@@ -124,10 +125,12 @@ class GilScript:
 
 
 TAKES: Final = {
-    GilKind.GIL_WAIT: ("away", "waits"),
-    GilKind.GIL_ACQUIRE: ("away waits", "holds"),
+    GilKind.GIL_WAIT: ("away made call", "waits"),
+    GilKind.GIL_ACQUIRE: ("away made call waits", "holds"),
     GilKind.GIL_RELEASE: ("holds", "away"),
-    GilKind.GIL_FORCED_RELEASE: ("holds", "waits"),
+    GilKind.GIL_FORCED_RELEASE: ("holds", "made"),
+    GilKind.CALL: ("away made call", "call"),
+    GilKind.CALL_END: ("call", "away"),
     GilKind.LOCK_WAIT: ("away", "lock"),
     GilKind.LOCK_ACQUIRE: ("lock", "away"),
     GilKind.LOCK_TIMEOUT: ("lock", "away"),
@@ -139,7 +142,8 @@ TAKES: Final = {
 
 def run_gil(lanes: int, steps: list[tuple[int, int, int]]) -> GilScript:
     """Plays (lane, which of the things that can happen in it, ticks later)."""
-    script, now, place, lock_of = GilScript(), 0, ["away"] * lanes, [1] * lanes
+    script, now, place = GilScript(), 0, ["away"] * lanes
+    lock_of, call_of = [1] * lanes, [1] * lanes
     for chosen, what, later in steps:
         lane, now = chosen % lanes, now + later
         taken = "holds" in place
@@ -151,14 +155,33 @@ def run_gil(lanes: int, steps: list[tuple[int, int, int]]) -> GilScript:
         place[lane] = TAKES[kind][1]
         if kind is GilKind.LOCK_WAIT:
             lock_of[lane] = 1 + now % 2
-        address = {GilKind.LOCK_POST: 1 + what % 2}.get(kind, lock_of[lane])
+        if kind is GilKind.CALL:
+            call_of[lane] = 1 + what % (len(IN_C) // 2)
+        calls = {GilKind.CALL: call_of[lane], GilKind.CALL_END: call_of[lane] | Descriptor.PIPE << 8}
+        address = {GilKind.LOCK_POST: 1 + what % 2, **calls}.get(kind, lock_of[lane])
         script.events.append((now, lane, kind, 0 if kind in GIL_KINDS else address))
     script.end = now + 1
     return script
 
 
+def record_text(tick: int, kind: GilKind, address: int) -> str:
+    """A record of the agent as ``evidence_text`` writes it, a tick a microsecond."""
+    if kind not in (GilKind.CALL, GilKind.CALL_END):
+        return f"{kind.name} {tick / 1000} {' AB'[address]}"
+    words = [Function(address & 0xFF).name, *(Descriptor(kind).name for kind in {address >> 8} - {0})]
+    return f"{'TIMED_' if kind is GilKind.CALL else ''}{kind.name} {tick / 1000} {' '.join(words)}"
+
+
 IMPOSSIBLE: Final = ((GilKind.GIL_ACQUIRE, True), (GilKind.GIL_WAIT, False))
 """Taking the GIL while it is taken, waiting for it while it is free."""
+
+
+IN_C: Final = {
+    (1, 0): ("io_wait", "file read"), (1, 2): ("io_wait", "pipe"),
+    (2, 0): ("io_wait", "file write"), (2, 2): ("io_wait", "pipe"),
+    (3, 0): ("io_wait", "socket recv"), (3, 2): ("io_wait", "socket recv"),
+}  # fmt: skip
+"""What a function of the C library and its descriptor tell of a thread in it."""
 
 
 def gil_steps(lanes: int = 3, size: int = 60) -> st.SearchStrategy[list[tuple[int, int, int]]]:
@@ -379,10 +402,22 @@ class Reference:
             return "unseen"
         after = {
             GilKind.GIL_WAIT: "waits", GilKind.GIL_ACQUIRE: "holds",
-            GilKind.GIL_RELEASE: "away", GilKind.GIL_FORCED_RELEASE: "waits",
+            GilKind.GIL_RELEASE: "away", GilKind.GIL_FORCED_RELEASE: "waits", GilKind.CALL: "away",
         }  # fmt: skip
         past = [k for at, n, k, _ in self.scenario.gil.events if n == lane and at <= tick and k in after]
         return after[past[-1]] if past else "unseen"
+
+    def in_c(self, lane: int, tick: int) -> tuple[int, int] | None:
+        """The function of the C library a thread is in, and what its descriptor is open on."""
+        ends = {GilKind.CALL, GilKind.CALL_END, *GIL_KINDS}
+        own = [(at, k, word) for at, n, k, word in self.scenario.gil.events if n == lane and k in ends]
+        own = [event for event in own if event[0] <= self.scenario.gil_end]
+        past = [event for event in own if event[0] <= tick]
+        if not past or past[-1][1] is not GilKind.CALL:
+            return None
+        later = own[len(past) : len(past) + 1]
+        ended = later and later[0][1] is GilKind.CALL_END
+        return past[-1][2], (later[0][2] >> 8 if ended else 0)
 
     def lane(self, lane: int) -> dict[int, Told]:
         """What is said of a lane, by tick."""
@@ -411,6 +446,7 @@ class Reference:
                 self.spans[lane][0] <= at < self.spans[lane][1]
                 and self.turn(lane, at) == "away"
                 and self._call(lane, at) is self._call(lane, tick)
+                and self.in_c(lane, at) == self.in_c(lane, tick)
             ):
                 if at in self.locks[lane]:
                     return self.locks[lane][at]
@@ -429,6 +465,17 @@ class Reference:
         if lock >= 0 and place in (NOWHERE, OFF):
             return self._in_lock_wait(call, lock)
         turn = self.turn(lane, tick) if self.seen else ""
+        said = self._without_c(lane, tick, (call, place, turn))
+        inside = self.in_c(lane, tick) if turn == "away" and place in (NOWHERE, OFF) else None
+        own = isinstance(call, Call) and NAMES[call.name][0] == AWAY
+        if inside is None or (own and said.state != "blocked"):
+            return said
+        state, reason = IN_C[inside]
+        return replace(said, state=state, reason=reason)
+
+    def _without_c(self, lane: int, tick: int, at: tuple[Call | int, int, str]) -> Told:
+        """What is said where nobody knows which function of the C library a thread is in."""
+        call, place, turn = at
         if turn == "holds":
             return holding(call, place)
         if place != NOWHERE and (turn == "away" or self.scenario.free_threaded):

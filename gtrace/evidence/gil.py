@@ -45,7 +45,8 @@ class GilEvents:
     ``events`` is sorted by time and has columns ``time_ns`` (int64, CLOCK_MONOTONIC), ``tid`` (int64,
     native id), ``thread`` (int64, counts the threads of the file from 1, so that reused native ids are
     told apart), ``kind`` (int8, a GilKind), ``address`` (int64, of the GIL or lock, 0 where there is
-    none) and ``gil`` (int16, index into ``gils``, -1 for rows that are not about a GIL).
+    none; of a call what ``blocking_calls`` reads) and ``gil`` (int16, index into ``gils``, -1 for rows
+    that are not about a GIL).
     """
 
     events: pd.DataFrame
@@ -169,6 +170,7 @@ def _events(chunks: NDArray[np.void], header: np.void, damage: list[str]) -> pd.
     address = _addresses(records, kinds, at, int(header["gil_address"]))
     name = _names(chunks["header"], kind, at, address)
     address[kind <= GilKind.THREAD_EXIT] = 0
+    _time_calls(kind, time, address, (at // CHUNK_RECORDS, name))
     whole = _plausible(time, kind, header)
     torn = len(whole) - int(np.count_nonzero(whole))
     if torn:
@@ -185,6 +187,30 @@ def _events(chunks: NDArray[np.void], header: np.void, damage: list[str]) -> pd.
         "gil": _gil_index(kind, address),
     }
     return pd.DataFrame(columns, copy=False)
+
+
+def _time_calls(
+    kind: NDArray[np.int8],
+    time: NDArray[np.int64],
+    address: NDArray[np.int64],
+    place: tuple[NDArray[np.int64], NDArray[np.int64]],
+) -> None:
+    """Gives each CALL its value as its address, and the time of the release before it.
+
+    That is in the same chunk and of the same thread, the two of ``place``; else the time becomes 0.
+    """
+    calls = np.flatnonzero(kind == GilKind.CALL)
+    address[calls] = time[calls]
+    released = np.flatnonzero((kind == GilKind.GIL_RELEASE) | (kind == GilKind.GIL_FORCED_RELEASE))
+    before = np.searchsorted(released, calls) - 1
+    calls, before = calls[before >= 0], released[before[before >= 0]]
+    same = np.ones(len(calls), dtype=bool)
+    for column in place:
+        same &= column[calls] == column[before]
+    times = np.where(same, time[before], 0)
+    time[kind == GilKind.CALL] = 0
+    time[calls] = times
+    kind[kind == GilKind.TIMED_CALL] = GilKind.CALL
 
 
 def _addresses(

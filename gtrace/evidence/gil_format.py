@@ -8,7 +8,7 @@ from typing import Final
 import numpy as np
 
 MAGIC: Final = b"gtrcgil\0"
-VERSION: Final = 1
+VERSION: Final = 2
 CHUNK_MAGIC: Final = 0x4B435447
 CHUNK_BYTES: Final = 4096
 KIND_BITS: Final = 5
@@ -66,6 +66,42 @@ class GilKind(IntEnum):
     LOCK_TIMEOUT = 10
     LOCK_INTERRUPT = 11
     LOCK_POST = 12
+    CALL = 13
+    TIMED_CALL = 14
+    CALL_END = 15
+
+
+class Function(IntEnum):
+    """What the function of the C library does that a thread was in, as ``gt_function``."""
+
+    READ = 1
+    WRITE = 2
+    RECV = 3
+    SEND = 4
+    ACCEPT = 5
+    CONNECT = 6
+    POLL = 7
+    SLEEP = 8
+    CHILD = 9
+    SYNC = 10
+    FILE_LOCK = 11
+    OPEN = 12
+    COPY = 13
+    SIGNAL = 14
+    NAME_LOOKUP = 15
+    SEMAPHORE = 16
+    TERMINAL = 17
+
+
+class Descriptor(IntEnum):
+    """What a descriptor was open on, as ``gt_descriptor``."""
+
+    UNKNOWN = 0
+    SOCKET = 1
+    PIPE = 2
+    FILE = 3
+    TERMINAL = 4
+    OTHER = 5
 
 
 GIL_KINDS: Final = (

@@ -30,7 +30,7 @@ REASONS: Final[dict[str, str]] = {
     "name lookup": "the address of a host, or an entry of the user database",
     "poll": "the first of several files or sockets to get ready",
     "event loop": "whatever the event loop's next callback is for",
-    "pipe": "another process at the end of a multiprocessing connection",
+    "pipe": "the other end of a pipe, or of a multiprocessing connection",
     "child process": "the output or the end of a child process",
     "signal": "a signal",
     "terminal": "the person at the terminal",

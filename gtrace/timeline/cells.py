@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Final
 import numpy as np
 
 from gtrace.model import Evidence, Gil, State
+from gtrace.timeline.system_calls import SYSTEM_CALLS
 
 if TYPE_CHECKING:
     from gtrace.timeline.steps import Ints
@@ -65,7 +66,10 @@ NO_CALLS: Final = "no call recorded"
 UNSEEN: Final = "no evidence of the GIL here"
 NOT_KNOWN: Final = "not known"
 LOCK: Final = "lock"
-REASONS: Final = ("", GIL_REASON, UNPROVEN, AWAY_UNKNOWN, NO_CALLS, UNSEEN, NOT_KNOWN, LOCK)
+_OF_SYSTEM_CALLS: Final = tuple(sorted({reason for _, reason in SYSTEM_CALLS.values()}))
+REASONS: Final = (
+    "", GIL_REASON, UNPROVEN, AWAY_UNKNOWN, NO_CALLS, UNSEEN, NOT_KNOWN, LOCK, *_OF_SYSTEM_CALLS,
+)  # fmt: skip
 
 
 @dataclass(frozen=True)

@@ -21,11 +21,12 @@ from gtrace.timeline.cells import (
     cell_table,
 )
 from gtrace.timeline.chains import find_chains
-from gtrace.timeline.gil import NO_LOCK
+from gtrace.timeline.gil import NO_LOCK, NO_SYSTEM_CALL, SYSTEM_CALL_KEYS
 from gtrace.timeline.heaviest import heaviest
 from gtrace.timeline.interleaving import Holders, blockers, infer_holders, turns
 from gtrace.timeline.nesting import NO_CALL
 from gtrace.timeline.steps import OUTSIDE, Steps, overlay
+from gtrace.timeline.system_calls import SYSTEM_CALLS
 from gtrace.timeline.timeline import EVIDENCE_DTYPE, GIL_DTYPE, STATE_DTYPE
 
 if TYPE_CHECKING:
@@ -36,6 +37,9 @@ if TYPE_CHECKING:
     from gtrace.timeline.steps import Axis, Ints
 
 _TABLE: Final = cell_table()
+_SYSTEM_STATES: Final = np.array([0, *(STATE_CODES[SYSTEM_CALLS[key][0]] for key in SYSTEM_CALL_KEYS)])
+_SYSTEM_REASONS: Final = np.array([0, *(REASONS.index(SYSTEM_CALLS[key][1]) for key in SYSTEM_CALL_KEYS)])
+"""By the numbers of ``GilHistory.system_calls``."""
 TIMERS: Final = ("event", "condition")
 """A wait of this kind that ran out was a sleep: nobody was to let it go."""
 HIDDEN_WAIT_TURNS: Final = 2
@@ -124,24 +128,26 @@ def _rows(situation: Situation, turn: Steps, needs: Ints) -> _Rows:
     """The product of calls, turns and lock waits, a row wherever one of them changes."""
     axis, kinds, gil = situation.axis, situation.kinds, situation.gil
     locks = Steps(turn.keys[:1], np.full(1, NO_LOCK)) if gil is None else gil.locks
+    inside_c = Steps(turn.keys[:1], np.full(1, NO_SYSTEM_CALL)) if gil is None else gil.system_calls
     places = situation.presence or Steps(turn.keys[:1], np.full(1, int(Presence.UNSEEN)))
-    keys, (call, whose, known, lock, place) = overlay(
-        situation.innermost, turn, situation.known, locks, places
+    keys, (call, whose, known, lock, place, system) = overlay(
+        situation.innermost, turn, situation.known, locks, places, inside_c
     )
     following = np.append(keys[1:], 0)
     inside = call != OUTSIDE
-    keys, call, whose, known, lock, place, following = (
-        a[inside] for a in (keys, call, whose, known, lock, place, following)
+    keys, call, whose, known, lock, place, system, following = (
+        a[inside] for a in (keys, call, whose, known, lock, place, system, following)
     )
     presence = np.minimum(place, int(Presence.ON))
     call = np.where(known == 1, call, NO_CALL)
     unseen = whose < Turn.HOLDS
     lock = np.where(unseen | (whose == Turn.AWAY) | (whose == Turn.NO_GIL), lock, NO_LOCK)
-    lock = _whole_waits(axis.lanes(keys), call, whose, lock)
+    lock = _whole_waits((axis.lanes(keys), call, system), whose, lock)
     lock = np.where(presence <= Presence.OFF, lock, NO_LOCK)
     need = np.where(unseen & (lock != NO_LOCK), int(Need.AWAY), needs[call])
     at = need, whose, presence
     state, reason = _states(kinds, call, at)
+    state, reason = _in_system_calls((state, reason), at, np.where(lock == NO_LOCK, system, NO_SYSTEM_CALL))
     lane = axis.lanes(keys)
     rows = _Rows(
         lane,
@@ -170,13 +176,28 @@ def _states(kinds: CallKinds, call: Ints, at: tuple[Ints, Ints, Ints]) -> tuple[
     return state, np.where(named, kinds.reason[call] + len(REASONS), _TABLE.reason[at])
 
 
-def _whole_waits(lane: Ints, call: Ints, whose: Ints, lock: Ints) -> Ints:
+def _in_system_calls(told: tuple[Ints, Ints], at: tuple[Ints, Ints, Ints], system: Ints) -> tuple[Ints, Ints]:
+    """Who is away in a function of the C library, and not on a core, waits for what that waits for.
+
+    A call that says itself what it waits for knows it better.
+    """
+    state, reason = told
+    unnamed = (_TABLE.own[at] == 0) | (state == STATE_CODES[State.BLOCKED])
+    seen = (system > NO_SYSTEM_CALL) & (at[1] == Turn.AWAY) & (at[2] <= Presence.OFF) & unnamed
+    return np.where(seen, _SYSTEM_STATES[system], state), np.where(seen, _SYSTEM_REASONS[system], reason)
+
+
+def _whole_waits(parts: tuple[Ints, ...], whose: Ints, lock: Ints) -> Ints:
     """A stretch away from the GIL that holds a wait for a lock is that wait, from edge to edge.
 
-    Of several the first begins with the stretch, and each lasts until the next begins.
+    Of several the first begins with the stretch, and each lasts until the next begins. In a stretch
+    each of ``parts``, of which the first are lanes, stays the same.
     """
+    lane = parts[0]
     away = whose == Turn.AWAY
-    same = (lane[1:] == lane[:-1]) & (call[1:] == call[:-1]) & away[1:] & away[:-1]
+    same = away[1:] & away[:-1]
+    for part in parts:
+        same &= part[1:] == part[:-1]
     starts = np.flatnonzero(np.append(True, ~same)[: len(lane)])
     waits = np.flatnonzero(away & (lock != NO_LOCK))
     if not len(waits):

@@ -8,9 +8,11 @@ from typing import TYPE_CHECKING, Final
 import numpy as np
 
 from gtrace.evidence.gil import GilKind, holds, lock_waits
+from gtrace.evidence.gil_calls import blocking_calls
 from gtrace.timeline.cells import Turn
 from gtrace.timeline.interleaving import NOBODY, Holders, compressed
 from gtrace.timeline.steps import Steps, make_steps
+from gtrace.timeline.system_calls import SYSTEM_CALLS
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -21,6 +23,9 @@ if TYPE_CHECKING:
     from gtrace.timeline.steps import Ints
 
 NO_LOCK: Final = -1
+NO_SYSTEM_CALL: Final = 0
+SYSTEM_CALL_KEYS: Final = tuple(SYSTEM_CALLS)
+"""What ``GilHistory.system_calls`` counts, from 1 on."""
 TURN_AFTER: Final = {
     GilKind.THREAD_EXIT: Turn.UNSEEN,
     GilKind.GIL_HOLDS: Turn.HOLDS,
@@ -29,6 +34,8 @@ TURN_AFTER: Final = {
     GilKind.GIL_RELEASE: Turn.AWAY,
     # it was made to let go, and wants it back
     GilKind.GIL_FORCED_RELEASE: Turn.WAITS,
+    # but who then goes into a call that blocks let it go by its own will as well
+    GilKind.CALL: Turn.AWAY,
 }
 
 
@@ -38,13 +45,15 @@ class GilHistory:
 
     ``turns`` has ``Turn`` values (None where the agent saw locks only), ``gils`` the number
     of the GIL a lane last dealt with, ``locks``
-    row numbers of ``waits`` (``NO_LOCK`` where no lock is waited for). ``holders`` has one entry a
+    row numbers of ``waits`` (``NO_LOCK`` where no lock is waited for), ``system_calls`` the functions of
+    the C library threads are in while away. ``holders`` has one entry a
     GIL. The counts have one entry a lane.
     """
 
     turns: Steps | None
     gils: Steps
     locks: Steps
+    system_calls: Steps
     waits: pd.DataFrame
     holders: tuple[Holders, ...]
     acquisitions: Ints
@@ -90,6 +99,7 @@ def gil_history(lanes: Lanes, evidence: GilEvents, zero: int) -> GilHistory:
         turns=turns if evidence.level == "exact" else None,
         gils=make_steps(lanes.axis, keys[named], about["gil"].to_numpy()[named].astype(np.int64), 0),
         locks=_lock_steps(lanes, waits),
+        system_calls=_system_call_steps(lanes, evidence, zero),
         waits=waits,
         holders=tuple(_holders(about, gil) for gil in range(len(evidence.gils))),
         acquisitions=_count(lanes, about, GilKind.GIL_ACQUIRE),
@@ -175,3 +185,22 @@ def _lock_steps(lanes: Lanes, waits: pd.DataFrame) -> Steps:
     # a wait may begin in the nanosecond in which the one before ended: begins come last, and win
     keys = np.concatenate([ends, starts])
     return make_steps(lanes.axis, keys, np.concatenate([np.full(len(waits), NO_LOCK), number]), NO_LOCK)
+
+
+def _system_call_steps(lanes: Lanes, evidence: GilEvents, zero: int) -> Steps:
+    calls = blocking_calls(evidence)
+    numbers = np.zeros((256, 256), dtype=np.int64)
+    for number, (function, descriptor) in enumerate(SYSTEM_CALL_KEYS, start=1):
+        numbers[function, descriptor] = number
+    lane = calls["thread"].to_numpy()
+    if len(lane):
+        lane = _lane_by_serial(lanes, evidence, zero)[lane]
+    known = (lane >= 0) & (calls["start_ns"] < calls["end_ns"]).to_numpy()
+    calls, lane = calls[known], lane[known]
+    starts = lanes.axis.keys(lane, np.maximum(calls["start_ns"].to_numpy() - zero, 0))
+    ends = lanes.axis.keys(lane, calls["end_ns"].to_numpy() - zero)
+    # a call may begin in the nanosecond in which the one before ended: begins come last, and win
+    values = numbers[calls["function"].to_numpy(), calls["descriptor"].to_numpy()]
+    keys = np.concatenate([ends, starts])
+    nothing = np.full(len(calls), NO_SYSTEM_CALL)
+    return make_steps(lanes.axis, keys, np.concatenate([nothing, values]), NO_SYSTEM_CALL)

@@ -34,8 +34,10 @@ static int on_post(sem_t *semaphore) {
     return 0;
 }
 
-static const gt_import imports[] = {
-    {"pthread_cond_signal", (void *)on_signal}, {"sem_post", (void *)on_post}, {"no_such_import", NULL}};
+static const gt_import signal_import[] = {{"pthread_cond_signal", (void *)on_signal}};
+static const gt_import post_import[] = {{"sem_post", (void *)on_post}, {"no_such_import", NULL}};
+static const gt_imports imports[] = {{signal_import, 1}, {post_import, 2}};
+static const gt_imports no_imports[] = {{post_import + 1, 1}, {NULL, 0}};
 
 /* The protection of every page of this program, as text. */
 static char *protections(const char *program) {
@@ -61,12 +63,12 @@ int main(int argc, char **argv) {
     CHECK(sem_init(&semaphore, 0, 0) == 0);
     const char *before = protections(program);
     for (int round = 1; round <= 2; round++) {
-        CHECK(gt_patch_imports(&inside, imports, 3) == NULL);
+        CHECK(gt_patch_imports(&inside, imports) == NULL);
         CHECK(gt_patched_slots() >= 2);
         pthread_cond_signal(&cond);
         sem_post(&semaphore);
         CHECK(signals == round && posts == round);
-        CHECK(gt_patch_imports(&inside, imports, 3) == NULL); /* nothing the second time */
+        CHECK(gt_patch_imports(&inside, imports) == NULL); /* nothing the second time */
         gt_unpatch_imports();
         CHECK(gt_patched_slots() == 0);
         pthread_cond_signal(&cond);
@@ -76,8 +78,8 @@ int main(int argc, char **argv) {
         CHECK(sem_getvalue(&semaphore, &value) == 0 && value == round);
         CHECK(strcmp(before, protections(program)) == 0);
     }
-    CHECK(gt_patch_imports(&inside, imports + 2, 1) != NULL);
-    CHECK(gt_patch_imports((void *)16, imports, 2) != NULL);
+    CHECK(gt_patch_imports(&inside, no_imports) != NULL);
+    CHECK(gt_patch_imports((void *)16, imports) != NULL);
     puts("all checks hold");
     return 0;
 }

@@ -118,6 +118,8 @@ static void enter(gt_thread *self, gt_region *region, uint64_t time_ns) {
     self->tid = (uint32_t)syscall(SYS_gettid);
     self->thread = atomic_fetch_add(&region->threads, 1) + 1;
     self->gil = 0;
+    self->away_since = self->call = 0;
+    self->in_call = false;
     self->records = NULL;
     self->next = GT_CHUNK_RECORDS;
     if (exit_key_usable)

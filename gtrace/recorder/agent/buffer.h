@@ -51,6 +51,11 @@ typedef struct {
     uint32_t tid;
     uint32_t thread;
     volatile bool busy; /* in the slow path: a signal handler must not enter it, too */
+    volatile bool in_call;
+    uint64_t away_since; /* when it let go of the GIL, or 0 where it has it or never had it */
+    uint64_t call;       /* the last call since then, as recorded, or 0 */
+    uint64_t call_began; /* since when that, or others like it without a break, goes on */
+    uint64_t call_ended; /* when that came back, or 0 where it has not, or its end is recorded */
 } gt_thread;
 
 typedef struct {
@@ -116,6 +121,16 @@ static inline void gt_write(gt_region *region, gt_record record) {
         }
     }
     gt_write_slow(region, record, 0);
+}
+
+/* A record that makes sense in this chunk only; false where the chunk has no place for it. */
+static inline bool gt_write_here(gt_record record) {
+    gt_thread *self = &gt_self;
+    uint32_t place = gt_take_places(&self->next, 1);
+    if (place >= GT_CHUNK_RECORDS)
+        return false;
+    gt_fill(self->records + place, record);
+    return true;
 }
 
 /* A record with a VALUE behind it. */

@@ -1,165 +1,194 @@
 #define _GNU_SOURCE
 #include "elf_patch.h"
 
-#include <elf.h>
-#include <errno.h>
-#include <link.h>
-#include <stdbool.h>
-#include <stdint.h>
+#include <stdatomic.h>
 #include <string.h>
 #include <sys/mman.h>
-#include <unistd.h>
 
-#if defined(__x86_64__)
-#define GT_JUMP_SLOT R_X86_64_JUMP_SLOT
-#define GT_GLOB_DAT  R_X86_64_GLOB_DAT
-#elif defined(__aarch64__)
-#define GT_JUMP_SLOT R_AARCH64_JUMP_SLOT
-#define GT_GLOB_DAT  R_AARCH64_GLOB_DAT
-#else
-#error "the agent knows the relocations of x86-64 and aarch64 only"
-#endif
+#include "elf_object.h"
 
-#define MAX_SLOTS 32
+#define MAX_SLOTS   4096u
+#define MAX_OBJECTS 2048u
 
 typedef struct {
     void **address;
     void *before;
     void *hook;
-    bool read_only; /* in a page that the loader protected once it had relocated it */
 } gt_slot;
 
-typedef struct {
-    ElfW(Addr) base;
-    const ElfW(Sym) * symbols;
-    const char *names;
-    const ElfW(Rela) * tables[2]; /* DT_JMPREL and DT_RELA */
-    size_t counts[2];
-    uintptr_t relro_start, relro_end;
-    const void *inside;
-    bool found;
-} gt_object;
-
+static const void *interpreter; /* an address inside the object that is patched as such */
 static gt_slot slots[MAX_SLOTS];
-static size_t slot_count;
+static _Atomic size_t slot_count;
+
+/* Objects that were looked at, by what the loader knows them by; it never moves one. */
+static _Atomic(const void *) objects[MAX_OBJECTS];
+static _Atomic size_t object_count;
+static _Atomic unsigned long long loads_seen, unloads_seen;
 
 size_t gt_patched_slots(void) {
-    return slot_count;
+    size_t count = atomic_load(&slot_count);
+    return count < MAX_SLOTS ? count : MAX_SLOTS;
 }
 
-/* glibc writes addresses into the dynamic section, musl leaves offsets there. */
-static uintptr_t absolute(const gt_object *object, ElfW(Addr) value) {
-    return value < object->base ? object->base + value : value;
-}
+/* One object whose slots are visited. */
+typedef struct {
+    const gt_object *object;
+    const gt_imports *lists;
+    bool writable; /* its protected part, for as long as the visit lasts */
+    bool failed;
+} gt_patching;
 
-static void read_dynamic(gt_object *object, const ElfW(Dyn) * entry) {
-    size_t size_of_table[2] = {0, 0};
-    for (; entry->d_tag != DT_NULL; entry++) {
-        uintptr_t address = absolute(object, entry->d_un.d_ptr);
-        switch (entry->d_tag) {
-        case DT_SYMTAB: object->symbols = (const ElfW(Sym) *)address; break;
-        case DT_STRTAB: object->names = (const char *)address; break;
-        case DT_JMPREL: object->tables[0] = (const ElfW(Rela) *)address; break;
-        case DT_PLTRELSZ: size_of_table[0] = entry->d_un.d_val; break;
-        case DT_RELA: object->tables[1] = (const ElfW(Rela) *)address; break;
-        case DT_RELASZ: size_of_table[1] = entry->d_un.d_val; break;
-        }
+static bool write_slot(gt_patching *patching, void **slot, void *value) {
+    bool is_protected = gt_object_is_protected(patching->object, slot);
+    if (is_protected && !patching->writable) {
+        if (!gt_object_protect(patching->object, PROT_READ | PROT_WRITE))
+            return false;
+        patching->writable = true;
     }
-    for (int i = 0; i < 2; i++)
-        object->counts[i] = object->tables[i] ? size_of_table[i] / sizeof(ElfW(Rela)) : 0;
+    __atomic_store_n(slot, value, __ATOMIC_RELEASE);
+    return true;
 }
 
-static bool contains(const struct dl_phdr_info *info, const void *address) {
-    for (int i = 0; i < info->dlpi_phnum; i++) {
-        const ElfW(Phdr) *header = &info->dlpi_phdr[i];
-        uintptr_t start = info->dlpi_addr + header->p_vaddr;
-        if (header->p_type == PT_LOAD && (uintptr_t)address - start < header->p_memsz)
-            return true;
-    }
-    return false;
+static void protect_again(const gt_patching *patching) {
+    if (patching->writable)
+        gt_object_protect(patching->object, PROT_READ);
 }
 
-static int visit(struct dl_phdr_info *info, size_t size, void *data) {
+static void *hook_of(const gt_imports *lists, const char *name) {
+    for (const gt_imports *list = lists; list < lists + GT_IMPORT_LISTS; list++)
+        for (size_t i = 0; i < list->count; i++)
+            if (list->imports[i].name[0] == name[0] && strcmp(list->imports[i].name, name) == 0)
+                return list->imports[i].hook;
+    return NULL;
+}
+
+static bool redirect(void *data, void **address, const char *name) {
+    gt_patching *patching = data;
+    void *hook = hook_of(patching->lists, name);
+    void *before = hook ? __atomic_load_n(address, __ATOMIC_ACQUIRE) : NULL;
+    if (!hook || before == hook)
+        return true;
+    size_t place = atomic_fetch_add(&slot_count, 1);
+    if (place < MAX_SLOTS)
+        slots[place] = (gt_slot){address, before, hook};
+    patching->failed = place >= MAX_SLOTS || !write_slot(patching, address, hook);
+    return !patching->failed;
+}
+
+static bool patch(const gt_object *object, const gt_imports *lists) {
+    gt_patching patching = {.object = object, .lists = lists};
+    gt_object_slots(object, redirect, &patching);
+    protect_again(&patching);
+    return !patching.failed;
+}
+
+typedef struct {
+    const void *inside;
+    gt_object object;
+    bool found;
+} gt_search;
+
+static int find(struct dl_phdr_info *info, size_t size, void *data) {
     (void)size;
-    gt_object *object = data;
-    if (!contains(info, object->inside))
+    gt_search *search = data;
+    if (!gt_object_contains(info, search->inside))
         return 0;
-    uintptr_t page = (uintptr_t)sysconf(_SC_PAGESIZE);
-    object->base = info->dlpi_addr;
-    object->found = true;
-    for (int i = 0; i < info->dlpi_phnum; i++) {
-        const ElfW(Phdr) *header = &info->dlpi_phdr[i];
-        uintptr_t start = info->dlpi_addr + header->p_vaddr;
-        if (header->p_type == PT_DYNAMIC)
-            read_dynamic(object, (const ElfW(Dyn) *)start);
-        if (header->p_type == PT_GNU_RELRO) {
-            object->relro_start = start & ~(page - 1);
-            object->relro_end = (start + header->p_memsz) & ~(page - 1);
-        }
-    }
+    search->found = gt_object_read(&search->object, info);
     return 1;
 }
 
-static bool write_slot(const gt_slot *slot, void *value) {
-    uintptr_t size = (uintptr_t)sysconf(_SC_PAGESIZE);
-    void *page = (void *)((uintptr_t)slot->address & ~(size - 1));
-    if (slot->read_only && mprotect(page, size, PROT_READ | PROT_WRITE) != 0)
-        return false;
-    __atomic_store_n(slot->address, value, __ATOMIC_RELEASE);
-    if (slot->read_only)
-        mprotect(page, size, PROT_READ);
-    return true;
-}
-
-static bool redirect(const gt_object *object, uintptr_t address, void *hook) {
-    if (slot_count == MAX_SLOTS)
-        return false;
-    gt_slot *slot = &slots[slot_count];
-    slot->address = (void **)address;
-    slot->before = __atomic_load_n(slot->address, __ATOMIC_ACQUIRE);
-    slot->hook = hook;
-    slot->read_only = address >= object->relro_start && address < object->relro_end;
-    if (!write_slot(slot, hook))
-        return false;
-    slot_count++;
-    return true;
-}
-
-static bool redirect_table(const gt_object *object, int table, const gt_import *import) {
-    for (size_t i = 0; i < object->counts[table]; i++) {
-        const ElfW(Rela) *relocation = &object->tables[table][i];
-        unsigned long type = ELF64_R_TYPE(relocation->r_info);
-        if (type != GT_JUMP_SLOT && type != GT_GLOB_DAT)
-            continue;
-        const ElfW(Sym) *symbol = &object->symbols[ELF64_R_SYM(relocation->r_info)];
-        if (strcmp(object->names + symbol->st_name, import->name) != 0)
-            continue;
-        if (!redirect(object, object->base + relocation->r_offset, import->hook))
-            return false;
-    }
-    return true;
-}
-
-const char *gt_patch_imports(const void *inside, const gt_import *imports, size_t count) {
-    if (slot_count > 0)
+const char *gt_patch_imports(const void *inside, const gt_imports lists[GT_IMPORT_LISTS]) {
+    if (gt_patched_slots() > 0)
         return NULL;
-    gt_object object = {.inside = inside};
-    dl_iterate_phdr(visit, &object);
-    if (!object.found || !object.symbols || !object.names)
+    gt_search search = {.inside = inside};
+    interpreter = inside;
+    dl_iterate_phdr(find, &search);
+    if (!search.found)
         return "the interpreter's import table was not found";
-    for (size_t i = 0; i < count; i++)
-        for (int table = 0; table < 2; table++)
-            if (!redirect_table(&object, table, &imports[i])) {
-                gt_unpatch_imports();
-                return "the interpreter's import table cannot be changed";
-            }
-    return slot_count > 0 ? NULL : "the interpreter imports none of the functions to be hooked";
+    if (!patch(&search.object, lists)) {
+        gt_unpatch_imports();
+        return "the interpreter's import table cannot be changed";
+    }
+    return gt_patched_slots() > 0 ? NULL : "the interpreter imports none of the functions to be hooked";
+}
+
+typedef struct {
+    const char *const *markers;
+    const gt_imports *lists;
+    const void *except;
+    bool first;
+} gt_users;
+
+/* Stops the visit where it returns false, which is where the object is one to patch. */
+static bool is_no_marker(void *data, void **slot, const char *name) {
+    (void)slot;
+    for (const char *const *marker = data; *marker; marker++)
+        if (**marker == *name && strcmp(*marker, name) == 0)
+            return false;
+    return true;
+}
+
+static bool is_known(const struct dl_phdr_info *info) {
+    size_t count = atomic_load(&object_count);
+    for (size_t i = 0; i < count && i < MAX_OBJECTS; i++)
+        if (atomic_load_explicit(&objects[i], memory_order_relaxed) == info->dlpi_phdr)
+            return true;
+    size_t place = atomic_fetch_add(&object_count, 1);
+    if (place < MAX_OBJECTS)
+        atomic_store(&objects[place], info->dlpi_phdr);
+    return place >= MAX_OBJECTS;
+}
+
+/* True where nothing was loaded since the last time. What was unloaded may have made room for
+ * something else at the same place. */
+static bool nothing_new(const struct dl_phdr_info *info) {
+    if (atomic_exchange(&unloads_seen, info->dlpi_subs) != info->dlpi_subs)
+        atomic_store(&object_count, 0);
+    return atomic_exchange(&loads_seen, info->dlpi_adds) == info->dlpi_adds;
+}
+
+/* The loader calls this for one object after the other and keeps them from being unloaded. */
+static int patch_user(struct dl_phdr_info *info, size_t size, void *data) {
+    (void)size;
+    gt_users *users = data;
+    if (users->first && nothing_new(info))
+        return 1;
+    users->first = false;
+    gt_object object;
+    if (is_known(info) || !gt_object_read(&object, info))
+        return 0;
+    if (gt_object_contains(info, users->except) || gt_object_contains(info, interpreter))
+        return 0;
+    if (!gt_object_slots(&object, is_no_marker, (void *)users->markers))
+        patch(&object, users->lists);
+    return 0;
+}
+
+void gt_patch_users(const char *const *markers, const gt_imports lists[GT_IMPORT_LISTS], const void *except) {
+    gt_users users = {.markers = markers, .lists = lists, .except = except, .first = true};
+    dl_iterate_phdr(patch_user, &users);
+}
+
+static int unpatch_object(struct dl_phdr_info *info, size_t size, void *data) {
+    (void)size;
+    (void)data;
+    gt_object object;
+    if (!gt_object_read(&object, info))
+        return 0;
+    gt_patching patching = {.object = &object};
+    for (size_t i = 0; i < gt_patched_slots(); i++) {
+        const gt_slot *slot = &slots[i];
+        if (gt_object_contains(info, slot->address) &&
+            __atomic_load_n(slot->address, __ATOMIC_ACQUIRE) == slot->hook)
+            write_slot(&patching, slot->address, slot->before);
+    }
+    protect_again(&patching);
+    return 0;
 }
 
 void gt_unpatch_imports(void) {
-    while (slot_count > 0) {
-        const gt_slot *slot = &slots[--slot_count];
-        if (__atomic_load_n(slot->address, __ATOMIC_ACQUIRE) == slot->hook)
-            write_slot(slot, slot->before);
-    }
+    dl_iterate_phdr(unpatch_object, NULL);
+    atomic_store(&slot_count, 0);
+    atomic_store(&object_count, 0);
+    atomic_store(&loads_seen, 0);
 }

@@ -1,9 +1,10 @@
 /*
- * The import table of one loaded object: redirect its calls, and put them back.
+ * The import tables of loaded objects: redirect their calls, and put them back.
  */
 #ifndef GT_ELF_PATCH_H
 #define GT_ELF_PATCH_H
 
+#include <stdbool.h>
 #include <stddef.h>
 
 typedef struct {
@@ -11,11 +12,24 @@ typedef struct {
     void *hook;
 } gt_import;
 
-/* Redirects the imports of the object that contains `inside`. Those it does not import are passed
- * over. NULL, or why nothing was changed. Does nothing while patched. */
-const char *gt_patch_imports(const void *inside, const gt_import *imports, size_t count);
+typedef struct {
+    const gt_import *imports;
+    size_t count;
+} gt_imports;
 
-/* Puts back what is still ours: a slot that someone else has redirected since is left alone. */
+#define GT_IMPORT_LISTS 2
+
+/* Redirects the imports of the object that contains `inside`: those of all `lists`, as many of them
+ * as it has. NULL, or why nothing was changed. Does nothing where something is patched already. */
+const char *gt_patch_imports(const void *inside, const gt_imports lists[GT_IMPORT_LISTS]);
+
+/* The same for every other loaded object that imports one of the functions `markers` (its last is
+ * NULL), but for the one that contains `except`, which is the agent. Looks at an object once, and returns at
+ * once where nothing was loaded since the last time. */
+void gt_patch_users(const char *const *markers, const gt_imports lists[GT_IMPORT_LISTS], const void *except);
+
+/* Puts back what is still ours: a slot that someone else has redirected since is left alone, as is
+ * one of an object that is loaded no more. */
 void gt_unpatch_imports(void);
 
 /* Slots that are redirected now. */

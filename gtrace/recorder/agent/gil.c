@@ -2,6 +2,7 @@
 
 #include <string.h>
 
+#include "call.h"
 #include "gil.h"
 
 /* Interpreters with a GIL of their own take further entries; the first is the main one's. */
@@ -65,8 +66,7 @@ static void learn_site(gt_site *sites, const void *caller) {
     }
 }
 
-static void note(gt_region *region, const gt_gil *gil, enum gt_kind kind) {
-    gt_record record = gt_record_of(gt_now(), kind);
+static void note(gt_region *region, const gt_gil *gil, gt_record record) {
     if (__builtin_expect(gil == &gils[0], 1))
         gt_write(region, record);
     else
@@ -77,7 +77,9 @@ static void note_release(gt_region *region, gt_gil *gil) {
     enum gt_kind kind = gil->asked ? GT_GIL_FORCED_RELEASE : GT_GIL_RELEASE;
     gil->asked = false;
     gil->held = false;
-    note(region, gil, kind);
+    uint64_t now = gt_now();
+    note(region, gil, gt_record_of(now, kind));
+    gt_call_stretch_begins(now);
 }
 
 static void note_acquire(gt_region *region, gt_gil *gil) {
@@ -87,7 +89,9 @@ static void note_acquire(gt_region *region, gt_gil *gil) {
         gil->holder = &gt_self;
         gil->switches++;
     }
-    note(region, gil, GT_GIL_ACQUIRE);
+    uint64_t now = gt_now();
+    gt_call_stretch_ends(region, now);
+    note(region, gil, gt_record_of(now, GT_GIL_ACQUIRE));
     gt_self.gil = 0;
 }
 
@@ -136,7 +140,9 @@ gt_gil *gt_gil_on_wait(gt_region *region, pthread_cond_t *cond, const void *call
         return NULL;
     if (gt_self.region != region || gt_self.gil != address) {
         learn_site(wait_sites, caller);
-        note(region, gil, GT_GIL_WAIT);
+        uint64_t now = gt_now();
+        gt_call_stretch_ends(region, now);
+        note(region, gil, gt_record_of(now, GT_GIL_WAIT));
         gt_self.gil = address;
     }
     return gil;
@@ -155,7 +161,7 @@ uintptr_t gt_gil_main(void) {
 void gt_gil_note_held(gt_region *region) {
     gils[0].held = true;
     gils[0].holder = &gt_self;
-    note(region, &gils[0], GT_GIL_HOLDS);
+    note(region, &gils[0], gt_record_of(gt_now(), GT_GIL_HOLDS));
 }
 
 void gt_gil_on_calibration(pthread_cond_t *cond, const void *caller) {

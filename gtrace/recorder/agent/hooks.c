@@ -6,7 +6,7 @@
 #include <string.h>
 #include <time.h>
 
-#include "elf_patch.h"
+#include "blocking.h"
 #include "gil.h"
 #include "waiters.h"
 
@@ -19,6 +19,14 @@ gt_waiters gt_all_waiters[GT_WAITER_SLOTS];
 
 void gt_hooks_forget_waiters(void) {
     memset(gt_all_waiters, 0, sizeof gt_all_waiters);
+}
+
+/* Who imports one of these lets go of the GIL. */
+static const char *const releases_gil[] = {"PyEval_SaveThread", "PyGILState_Release", NULL};
+
+static void patch_modules(void) {
+    const gt_imports lists[] = {gt_blocking_imports(), gt_semaphore_imports()};
+    gt_patch_users(releases_gil, lists, gt_all_waiters);
 }
 
 static int on_cond_signal(pthread_cond_t *cond) {
@@ -135,19 +143,35 @@ static int on_sem_post(sem_t *semaphore) {
     return result;
 }
 
-static const gt_import imports[] = {
+/* Before the interpreter looks for the entry of an extension module that it has loaded: the first
+ * moment to see what that imports. To hook dlopen itself would make the agent its caller, whose
+ * search path the loader uses; this call goes on to the real one as if it had come there at once. */
+extern void *gt_real_dlsym(void *, const char *) __asm__("dlsym") __attribute__((weak));
+
+static void *on_dlsym(void *object, const char *name) {
+    if (gt_region_now())
+        patch_modules();
+    return gt_real_dlsym(object, name);
+}
+
+static const gt_import interpreter[] = {
     {"pthread_cond_signal", (void *)on_cond_signal},
     {"pthread_cond_timedwait", (void *)on_cond_timedwait},
     {"sem_wait", (void *)on_sem_wait},
     {"sem_timedwait", (void *)on_sem_timedwait},
     {"sem_clockwait", (void *)on_sem_clockwait},
     {"sem_post", (void *)on_sem_post},
+    {"dlsym", (void *)on_dlsym},
 };
 
 const char *gt_hooks_install(void) {
     if (!_PyRuntime)
         return "the interpreter does not export _PyRuntime";
-    return gt_patch_imports(_PyRuntime, imports, sizeof imports / sizeof *imports);
+    gt_imports own = {interpreter, sizeof interpreter / sizeof *interpreter};
+    const char *reason = gt_patch_imports(_PyRuntime, (gt_imports[]){own, gt_blocking_imports()});
+    if (!reason)
+        patch_modules();
+    return reason;
 }
 
 void gt_hooks_remove(void) {

@@ -1,5 +1,5 @@
 /*
- * The format of a GIL and lock evidence file, version 1. This comment is the specification;
+ * The format of a GIL and lock evidence file, version 2. This comment is the specification;
  * gtrace/evidence/gil_format.py mirrors it, and a test compares the two.
  *
  * One process writes one file (one file a thread would make ten thousand files of ten thousand
@@ -11,8 +11,8 @@
  * used. A place that is zero was never written.
  *
  * A record is 8 bytes, (value << GT_KIND_BITS) | kind, and written at once, so it is whole or
- * absent, however the process ended. The value is the time, but for VALUE, which stands right
- * behind a record that says more than a time, and was written before it.
+ * absent, however the process ended. The value is the time, but for CALL and for VALUE, which
+ * stands right behind a record that says more than a time, and was written before it.
  *
  *   VALUE               an address, or the name of a thread: native id | thread serial << 32.
  *   THREAD, VALUE       names a thread, when it is first seen. All records behind it in this chunk
@@ -35,6 +35,17 @@
  *                       Where waiter and poster raced, its time may be a little after the
  *                       LOCK_ACQUIRE.
  *
+ *   CALL                the thread went, with its last GIL_RELEASE or GIL_FORCED_RELEASE, which is in
+ *                       the same chunk, into a function of the C library that may block.
+ *   TIMED_CALL, VALUE   the same at a time of its own.
+ *   CALL_END, VALUE     it came back. A call without one lasted, but for GT_CALL_SLACK_NS, until the
+ *                       thread's next call, GIL_WAIT or GIL_ACQUIRE; calls that do the same, with no
+ *                       longer breaks between them, are one.
+ *
+ * The value of these is function | kind of descriptor << 8 | (descriptor + 1) << 16. The kind is said
+ * by CALL_END alone, as asking for it takes time: of calls of GT_CALL_ASK_NS and more. Only calls of
+ * threads that are away from the GIL are recorded. Version 1 has none of these three.
+ *
  * A GIL is named by the address of its condition variable: the GIL_ records of the main GIL, at
  * `gil_address`, stand alone, those of other GILs have a VALUE behind them. A GIL_RELEASE is
  * stamped before the GIL becomes free and a GIL_ACQUIRE after it was taken, so holds of one GIL
@@ -47,11 +58,13 @@
 #include <stdint.h>
 
 #define GT_MAGIC         "gtrcgil"
-#define GT_VERSION       1u
+#define GT_VERSION       2u
 #define GT_CHUNK_MAGIC   0x4b435447u /* "GTCK" */
 #define GT_CHUNK_BYTES   4096u
 #define GT_CHUNK_RECORDS 508u
 #define GT_KIND_BITS     5
+#define GT_CALL_SLACK_NS 50000u
+#define GT_CALL_ASK_NS   20000u
 
 enum gt_kind {
     GT_THREAD = 1,
@@ -66,7 +79,40 @@ enum gt_kind {
     GT_LOCK_TIMEOUT = 10,
     GT_LOCK_INTERRUPT = 11,
     GT_LOCK_POST = 12,
+    GT_CALL = 13,
+    GT_TIMED_CALL = 14,
+    GT_CALL_END = 15,
     GT_VALUE = 31,
+};
+
+/* What functions of the C library do, many of which do the same. */
+enum gt_function {
+    GT_IN_READ = 1,
+    GT_IN_WRITE = 2,
+    GT_IN_RECV = 3,
+    GT_IN_SEND = 4,
+    GT_IN_ACCEPT = 5,
+    GT_IN_CONNECT = 6,
+    GT_IN_POLL = 7, /* select and epoll, too */
+    GT_IN_SLEEP = 8,
+    GT_IN_CHILD = 9, /* waits for a child process */
+    GT_IN_SYNC = 10,
+    GT_IN_FILE_LOCK = 11,
+    GT_IN_OPEN = 12,
+    GT_IN_COPY = 13, /* to the descriptor, from another */
+    GT_IN_SIGNAL = 14,
+    GT_IN_NAME_LOOKUP = 15,
+    GT_IN_SEMAPHORE = 16, /* of an extension module */
+    GT_IN_TERMINAL = 17,
+};
+
+enum gt_descriptor {
+    GT_FD_UNKNOWN = 0,
+    GT_FD_SOCKET = 1,
+    GT_FD_PIPE = 2,
+    GT_FD_FILE = 3,
+    GT_FD_TERMINAL = 4,
+    GT_FD_OTHER = 5,
 };
 
 enum gt_full {
