@@ -238,7 +238,7 @@ def test_a_lock_is_told_by_its_address_and_a_queue_by_where_it_is_waited_for(mod
     keys = ("lock", "place", "waker", "wakerIn", "first", "threads", "count", "total", "longest")
     assert [tuple(row[key] for key in keys) for row in whole["locks"]] == [
         ("lock 0x40", "take (a.py:5)", "w2", "free (a.py:9)", 0, 2, 2, 50e6, 30e6),
-        ("the end of w1", "main (a.py:1)", "w1", "take (a.py:5)", 0, 1, 1, 48e6, 48e6),
+        ("the end of w1", "main (a.py:1)", "w1", "", 0, 1, 1, 48e6, 48e6),
         ("queue", "get (a.py:7)", "w1", "take (a.py:5)", 20e6, 1, 2, 45e6, 25e6),
     ]
     assert [(row["lock"], row["total"], row["first"]) for row in part["locks"]] == [

@@ -4,8 +4,10 @@ import { WAITS, firstAfter, lowerBound } from './gil.js';
 import { poolName } from './groups.js';
 import { intervalAt } from './store.js';
 
-/** Overlaps of one wait with one hold that are looked at one by one; above it threads are counted in groups. */
-const OVERLAPS = 2_000_000;
+/** Overlaps of one wait with one hold that are looked at one by one; above it they are summed hold by hold. */
+const OVERLAPS = 200_000;
+/** The most threads that are then told apart; more are counted by their pools. */
+const FEW = 12;
 const GROUPS = 40;
 
 /**
@@ -29,7 +31,7 @@ export function blameWithin(store, held, range, names) {
   const waits = waitsWithin(store, range);
   const found = overlapsOf(waits, held) <= OVERLAPS
     ? blameEach(store, held, waits, names)
-    : blameGroups(store, held, waits, { range, names: groupNames(names) });
+    : blameGroups(store, held, waits, { range, names: names.length <= FEW ? names : groupNames(names) });
   return found.sort((a, b) => b.ns - a.ns);
 }
 

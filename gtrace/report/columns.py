@@ -19,10 +19,13 @@ import numpy as np
 import pandas as pd
 
 from gtrace.report.escape import safe_text
+from gtrace.report.names import shortener
 from gtrace.timeline.blockers import blocker_lanes
 from gtrace.timeline.chains import SEPARATOR
 
 if TYPE_CHECKING:
+    from collections.abc import Callable
+
     import numpy.typing as npt
 
     from gtrace.timeline.timeline import Timeline
@@ -112,11 +115,12 @@ def wakeup_columns(timeline: Timeline) -> dict[str, Ints]:
 
 def _facts_of(timeline: Timeline) -> tuple[dict[str, list[str]], dict[str, Ints]]:
     """The texts that intervals name, and per interval everything it says besides when and on which core."""
-    intervals = timeline.intervals
-    functions, (function, caller) = _shared_texts(intervals, ("function", "caller"))
+    intervals, shorten = timeline.intervals, shortener(timeline.run.cwd)
+    functions, (function, caller) = _shared_texts(intervals, ("function", "caller"), shorten)
     reasons, reason = _used_texts(intervals["reason"])
     locks, lock = _used_locks(intervals["lock"])
     chains, chain = _used_texts(intervals["chain"])
+    chains = [shorten(text) for text in chains]
     facts = {
         "kindFacts": _facts(intervals),
         "kindFunction": function,
@@ -168,9 +172,12 @@ def _used_texts(column: pd.Series[str]) -> tuple[list[str], Ints]:
     return ["" if code == 0 else safe_text(str(categories[code - 1])) for code in used.tolist()], place[codes]
 
 
-def _shared_texts(intervals: pd.DataFrame, columns: tuple[str, ...]) -> tuple[list[str], list[Ints]]:
-    """As ``_used_texts``, for columns that name the same things: one list for all."""
-    found = [_used_texts(intervals[column]) for column in columns]
+def _shared_texts(
+    intervals: pd.DataFrame, columns: tuple[str, ...], shorten: Callable[[str], str]
+) -> tuple[list[str], list[Ints]]:
+    """As ``_used_texts``, for columns that name the same things: one list for all, of shortened texts."""
+    each = [_used_texts(intervals[column]) for column in columns]
+    found = [([shorten(text) for text in used], index) for used, index in each]
     texts = list(dict.fromkeys(text for used, _ in found for text in used))
     place = {text: i for i, text in enumerate(texts)}
     return texts, [np.array([place[text] for text in used], dtype="int64")[index] for used, index in found]

@@ -55,10 +55,12 @@ function addWait(row, store, wait) {
   row.first = Math.min(row.first, wait.start);
   if (ns > row.longest) { row.longest = ns; row.at = wait.start; row.lane = wait.lane; }
   const waker = store.kinds.blocker[wait.kind];
-  if (waker >= 0) addAmount(row.wakers, waker * store.functions.length + functionAt(store, waker, wait.over), 1);
+  if (waker < 0) return;
+  const where = store.reasons[store.kinds.reason[wait.kind]] === JOIN ? 0 : 1 + functionAt(store, waker, wait.over);
+  addAmount(row.wakers, waker * (store.functions.length + 1) + where, 1);
 }
 
-/** The Python function a thread was in when it let another go on, as an index into Store.functions. */
+/** The Python function a thread was in when it let another go on, as an index into Store.functions; one that ended was in none. */
 function functionAt(store, lane, time) {
   const there = intervalAt(store, lane, time);
   if (there < 0 || time < laneStart(store, lane)) return 0;
@@ -68,12 +70,14 @@ function functionAt(store, lane, time) {
 
 function finished({ waiters, wakers, places, ...row }, store, names) {
   const most = mostOf(wakers);
-  const width = store.functions.length;
+  const width = store.functions.length + 1;
   return {
     ...row, threads: waiters.size, place: mostOf(places) ?? '',
-    waker: most === null ? '' : names[Math.floor(most / width)], wakerIn: most === null ? '' : store.functions[most % width],
+    waker: most === null ? '' : names[Math.floor(most / width)], wakerIn: most === null ? '' : functionNamed(store, (most % width) - 1),
   };
 }
+
+function functionNamed(store, fn) { return fn < 0 ? '' : store.functions[fn]; }
 
 function addAmount(map, key, amount) { map.set(key, (map.get(key) ?? 0) + amount); }
 

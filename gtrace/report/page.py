@@ -10,6 +10,7 @@ from gtrace.analysis.verdict import judge
 from gtrace.model import EVIDENCE_MEANING, MEANING, State
 from gtrace.report import facts
 from gtrace.report.escape import prose, safe_text, script_json
+from gtrace.report.names import shortener
 from gtrace.report.palette import COLOURS, LABELS, PATTERNED, css_variables
 from gtrace.report.part import Part, Span, fitting_part, overview
 from gtrace.report.script import bundle, plotly
@@ -123,6 +124,7 @@ def _joins(timeline: Timeline) -> list[dict[str, Any]]:
 
 def _threads(timeline: Timeline) -> list[dict[str, Any]]:
     names = timeline.threads.set_index("tid")["name"].to_dict()
+    shorten = shortener(timeline.run.cwd)
     return [
         {
             "name": safe_text(str(row["name"])) or f"thread {row['tid']}",
@@ -131,7 +133,7 @@ def _threads(timeline: Timeline) -> list[dict[str, Any]]:
             "daemon": bool(row["daemon"]),
             "parent": safe_text(str(names.get(row["parent_tid"], ""))),
             "target": safe_text(str(row["target"])),
-            "created": safe_text(str(row["created"])),
+            "created": shorten(safe_text(str(row["created"]))),
             "start": int(row["start_ns"]),
             "end": int(row["end_ns"]),
             "ended": bool(row["ended"]),

@@ -122,7 +122,7 @@ def test_without_wake_ups_there_is_no_table_of_them(open_page):
 def test_locks_tell_what_was_waited_for_where_and_who_let_go(open_page):
     opened = open_page(timeline(SMALL))
     assert [" ".join(row.split()) for row in opened.rows("#table-locks")] == [
-        "the end of w1 main (a.py:1) w1 crunch (a.py:3) 0.00000 s 1 100 ms 1 100 ms"
+        "the end of w1 main (a.py:1) w1 – 0.00000 s 1 100 ms 1 100 ms"
     ]
 
 
