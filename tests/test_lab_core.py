@@ -7,6 +7,7 @@ import os
 import signal
 import subprocess
 import sys
+import tempfile
 from dataclasses import replace
 from importlib import resources
 from pathlib import Path
@@ -458,10 +459,12 @@ def test_ctrl_c_keeps_what_was_done(two_experiments, monkeypatch, capsys):
         (["--python", "false"], "cannot ask the interpreter: false"),
         (["--from", "gone.json"], "cannot read the results: gone.json"),
         (["--report", "."], "cannot write: ."),
+        (["--report", "taken.html"], "cannot make the folder: taken"),
         (["--json", "."], "cannot write: ."),
     ],
 )
 def test_what_cannot_be_done_is_one_line_and_nothing_is_run(capsys, arguments, told):
+    Path("taken").write_text("a file where the pages of the runs would go")
     assert main(["lab", *arguments]) == 2
 
     said = capsys.readouterr()
@@ -469,6 +472,26 @@ def test_what_cannot_be_done_is_one_line_and_nothing_is_run(capsys, arguments, t
     assert said.err.count("\n") == 1
     assert said.out == ""
     assert measuring.record.asked == []
+
+
+@pytest.mark.usefixtures("two_experiments")
+def test_a_page_without_an_ending_is_not_where_the_pages_of_runs_go(tmp_path):
+    assert main(["lab", "--report", "page"]) == 0
+
+    assert (tmp_path / "page").is_file()
+    assert [page.name for page in (tmp_path / "page-pages").iterdir()] == [
+        f"{ask(sys.executable).name}-worker.html"
+    ]
+
+
+@pytest.mark.usefixtures("two_experiments")
+def test_without_room_for_recordings_the_lab_says_so(tmp_path, monkeypatch, capsys):
+    monkeypatch.setattr(tempfile, "tempdir", str(tmp_path / "gone"))
+
+    assert main(["lab"]) == 2
+    assert "gtrace: cannot make a temporary folder: No such file or directory; set TMPDIR" in (
+        capsys.readouterr().err
+    )
 
 
 @pytest.mark.usefixtures("two_experiments")

@@ -17,8 +17,8 @@ from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, T
 import gtrace
 from gtrace.cli.capture import capture, require_evidence
 from gtrace.cli.console import clean
-from gtrace.cli.files import write_text
-from gtrace.errors import UsageError
+from gtrace.cli.files import require_writable_folder, write_text
+from gtrace.errors import OutputError, UsageError
 from gtrace.lab.conduct import conduct
 from gtrace.lab.results import Result, Results, column_names
 from gtrace.recorder.launch import LaunchOptions
@@ -59,6 +59,8 @@ class Measured:
 
 def measure(plan: Plan) -> Measured:
     """Does all experiments of ``plan`` on each of its interpreters, one after the other."""
+    pages = pages_beside(plan.page)
+    require_writable_folder(pages)
     labs: list[Results] = []
     done: list[Result] = []
     with _progress(len(plan.experiments) * len(plan.interpreters)) as step:
@@ -66,7 +68,7 @@ def measure(plan: Plan) -> Measured:
             began, done, interrupted = time(), [], False
             try:
                 for experiment in plan.experiments:
-                    done.append(_measure(experiment, interpreter, plan.page.with_suffix("") / name, step))
+                    done.append(_measure(experiment, interpreter, pages / name, step))
             except KeyboardInterrupt:
                 interrupted = True
             labs.append(Results(interpreter, gtrace.__version__, tuple(done), began))
@@ -75,10 +77,15 @@ def measure(plan: Plan) -> Measured:
     return Measured(tuple(labs), interrupted=False)
 
 
+def pages_beside(page: Path) -> Path:
+    """The folder for the pages of the runs: ``reports/lab`` for ``reports/lab.html``."""
+    return page.with_suffix("") if page.suffix else page.with_name(f"{page.name}-pages")
+
+
 def _measure(experiment: Experiment, interpreter: Interpreter, pages: Path, step: Step) -> Result:
     ended = step(f"{pages.name} {experiment.name}")
     began = monotonic()
-    with tempfile.TemporaryDirectory(prefix="gtrace-lab-") as folder:
+    with _temporary_folder() as folder:
         finding, observations = conduct(experiment, interpreter, Path(folder), record)
     page = pages.with_name(f"{pages.name}-{experiment.name}.html")
     shown = _shown(experiment, observations)
@@ -95,6 +102,13 @@ def _measure(experiment: Experiment, interpreter: Interpreter, pages: Path, step
         tuple(_as_typed(run) for run in experiment.runs),
         round(monotonic() - began, 3),
     )
+
+
+def _temporary_folder() -> tempfile.TemporaryDirectory[str]:
+    try:
+        return tempfile.TemporaryDirectory(prefix="gtrace-lab-", ignore_cleanup_errors=True)
+    except OSError as error:
+        raise OutputError(f"cannot make a temporary folder: {error.strerror}; set TMPDIR") from error
 
 
 def _shown(experiment: Experiment, observations: Observations) -> Sequence[Observation]:
