@@ -371,6 +371,16 @@ def test_a_run_that_failed_may_not_have_done_its_work():
     assert "a: exit status 3; it may not have done all its work." in cautions([failed, variant("b", 10)])
 
 
+def test_a_machine_that_was_busier_for_one_variant_is_told():
+    quiet, busy = (
+        Variant(name, (measure(timeline(f"main 0-{ms} running f\nmain {ms}-100 preempted")),))
+        for name, ms in (("quiet", 95), ("busy", 60))
+    )
+
+    assert any("quiet 5.0 %, busy 40 %" in note for note in cautions([quiet, busy]))
+    assert not any("gave the core to others" in note for note in cautions([quiet, replace(quiet, name="b")]))
+
+
 def test_a_run_without_calls_is_not_like_one_with_them():
     assert any(
         note.startswith("light: recorded without calls")

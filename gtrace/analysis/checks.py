@@ -50,7 +50,7 @@ class _Value:
     low: float | None
     high: float = 0.0
     why: str = ""
-    spread: Spread = Spread((0.0,))
+    spread: Spread | None = None
     """What is known of it in each run."""
 
 
@@ -109,7 +109,7 @@ def _allowed_words(bound: Bound, allowed: float) -> str:
 
 def _noise_words(bound: Bound, base: _Value, found: _Value) -> str:
     """How far chance alone may bring runs and baseline apart, where there are repeats to tell."""
-    noise = noise_of(base.spread, found.spread)
+    noise = noise_of(base.spread, found.spread) if base.spread and found.spread else None
     return "" if noise is None else f", noise ±{_word(bound, noise)}"
 
 

@@ -3,14 +3,15 @@
 from __future__ import annotations
 
 import re
+import statistics
 from dataclasses import dataclass
 from pathlib import PurePath
 from typing import TYPE_CHECKING, Final
 
 from gtrace.analysis.compare import Variant
-from gtrace.analysis.wording import seconds
+from gtrace.analysis.wording import percent, seconds
 from gtrace.errors import UsageError
-from gtrace.model import Source
+from gtrace.model import Source, State
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -20,6 +21,10 @@ if TYPE_CHECKING:
 
 REPEAT: Final = re.compile(r"[-_][0-9]+$")
 """The end of a name by which repeats differ: ``before-1``, ``before-2``."""
+
+
+UNEVEN: Final = 0.1
+"""From this difference in the share of preempted time on, the machine may have made the difference."""
 
 
 @dataclass(frozen=True)
@@ -145,9 +150,30 @@ def cautions(variants: Sequence[Variant]) -> list[str]:
             f"{', '.join(without)}: recorded without calls, which cost time of their own; I/O and sleep are"
             " blocked there."
         )
+    found += _uneven_machine(variants)
     for variant in variants:
         found += _endings(variant)
     return found
+
+
+def _uneven_machine(variants: Sequence[Variant]) -> list[str]:
+    """A machine that was busier for one variant than for another makes differences of its own."""
+    shares = {variant.name: _preempted_share(variant) for variant in variants}
+    known = {name: share for name, share in shares.items() if share is not None}
+    if not known or max(known.values()) - min(known.values()) < UNEVEN:
+        return []
+    told = ", ".join(f"{name} {percent(share)}" for name, share in known.items())
+    note = (
+        f"Of the threads' time the operating system gave the core to others: {told}. If that was not the"
+        " program's own doing, the machine made a difference: record the variants by turns on a quiet one."
+    )
+    return [note]
+
+
+def _preempted_share(variant: Variant) -> float | None:
+    spread = variant.spread(State.PREEMPTED.value)
+    lifetime = statistics.median(run.lifetime_s for run in variant.runs)
+    return spread.median / lifetime if spread and lifetime else None
 
 
 def _has_calls(variant: Variant) -> bool:

@@ -23,6 +23,7 @@ if TYPE_CHECKING:
 
 MOST_NAMED: Final = 8
 """Differences told in words; the table has them all."""
+PADDING: Final = 2
 
 
 def show_comparison(found: Sequence[Sorted], comparisons: Sequence[Comparison], console: Console) -> None:
@@ -30,7 +31,7 @@ def show_comparison(found: Sequence[Sorted], comparisons: Sequence[Comparison], 
     variants = [one.variant for one in found]
     for comparison in comparisons:
         _show_differences(comparison, console)
-    console.print(_table(variants, comparisons))
+    console.print(_table(variants, comparisons, console.width))
     for label, values in differing_settings(variants):
         told = " → ".join(clean(value) for value in values)
         console.print(Text(f"{label}: {told}", style="dim"), soft_wrap=True)
@@ -64,20 +65,32 @@ def _show_differences(comparison: Comparison, console: Console) -> None:
     console.print()
 
 
-def _table(variants: Sequence[Variant], comparisons: Sequence[Comparison]) -> Table:
-    table = Table(box=None, padding=(0, 2, 0, 0), header_style="dim")
-    table.add_column("median (lowest–highest)")
+def _table(variants: Sequence[Variant], comparisons: Sequence[Comparison], width: int) -> Table:
+    """A row a measure; the bands are left out where they would not fit on a line."""
+    told = [measure for measure in MEASURES if any(variant_has(variant, measure) for variant in variants)]
+    cells = {measure: [cell(variant, measure) for variant in variants] for measure in told}
+    first = "median (lowest–highest)"
+    if _room(first, variants, cells) > width:
+        first = "median"
+        cells = {measure: [text.partition(" (")[0] for text in row] for measure, row in cells.items()}
+    table = Table(box=None, padding=(0, PADDING, 0, 0), header_style="dim")
+    table.add_column(first)
     for variant in variants:
         table.add_column(Text(clean(variant.name)), justify="right")
-    named = {difference.measure.key for comparison in comparisons for difference in comparison.named}
-    for measure in MEASURES:
-        cells = [cell(variant, measure) for variant in variants]
-        if any(variant_has(variant, measure) for variant in variants):
-            style = "bold" if measure.key in named else ""
-            table.add_row(Text(measure.label, style), *(Text(text, style) for text in cells))
-    verdicts = [" ".join(variant.verdicts()) for variant in variants]
-    table.add_row("verdict", *(Text(text) for text in verdicts))
+    named = {d.measure for comparison in comparisons if comparison.has_noise for d in comparison.named}
+    for measure, row in cells.items():
+        style = "bold" if measure in named else ""
+        table.add_row(Text(measure.label, style), *(Text(text, style) for text in row))
+    table.add_row("verdict", *(Text(" ".join(variant.verdicts())) for variant in variants))
     return table
+
+
+def _room(first: str, variants: Sequence[Variant], cells: dict[Measure, list[str]]) -> int:
+    """How wide the table would be."""
+    columns = [
+        [variant.name, *(row[number] for row in cells.values())] for number, variant in enumerate(variants)
+    ]
+    return len(first) + sum(max(map(len, column)) + PADDING for column in columns) + PADDING
 
 
 def variant_has(variant: Variant, measure: Measure) -> bool:
