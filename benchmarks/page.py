@@ -56,6 +56,8 @@ MOMENTS = """['first-contentful-paint', 'gtrace-timeline', 'gtrace-tables', 'gtr
     name => performance.getEntriesByName(name)[0].startTime)"""
 
 
+HELD = """() => JSON.parse(document.querySelector('#config').textContent).columns.laneCounts
+    .reduce((sum, count) => sum + count)"""
 TIME_POINTER_UP = """() => {
     const up = (target, action, capture) =>
         target.addEventListener('pointerup', action, { capture, once: true });
@@ -70,6 +72,7 @@ class Row:
 
     intervals: str
     threads: int
+    held: str
     render_s: float
     page_mb: float
     paint_s: float
@@ -92,8 +95,9 @@ def measure(chromium: Browser, intervals: int, threads: int, path: Path) -> Row:
     opened = [_open(chromium, path) for _ in range(3)]
     page = opened[-1][0]
     zooms, worst, painted = _zoom(page)
+    held = f"{page.evaluate(HELD) / len(known.intervals):.0%}"
     row = Row(
-        f"{intervals:,}", threads, rendered, len(text.encode()) / 1e6,
+        f"{intervals:,}", threads, held, rendered, len(text.encode()) / 1e6,
         *(statistics.median(times) for times in zip(*(times for _, times in opened), strict=True)),
         zooms, worst, painted, _range(page), page.evaluate("performance.memory.usedJSHeapSize") / 1e6,
     )  # fmt: skip

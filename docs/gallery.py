@@ -61,7 +61,7 @@ def shoot(browser: Browser, page: Path, wall_s: float) -> None:
         half = 0.5 * share * wall_s * 1e9
         tab = browser.new_page(viewport={"width": WIDTH, "height": HEIGHT}, color_scheme="light")
         tab.goto(f"{page.as_uri()}#t={round(middle - half)}-{round(middle + half)}")
-        tab.wait_for_load_state("networkidle")
+        tab.wait_for_selector("html[data-ready=charts]", state="attached")
         box = tab.locator("#timeline").bounding_box()
         if box is None:
             raise SystemExit("the page has no timeline")

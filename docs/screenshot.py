@@ -35,7 +35,7 @@ def shoot(page: Path) -> None:
         browser = playwright.chromium.launch(executable_path=shutil.which("chromium"), args=["--no-sandbox"])
         tab = browser.new_page(viewport={"width": WIDTH, "height": HEIGHT}, color_scheme="light")
         tab.goto(page.as_uri())
-        tab.wait_for_load_state("networkidle")
+        tab.wait_for_selector("html[data-ready=charts]", state="attached")
         timeline = tab.locator("#timeline").bounding_box()
         if timeline is None:
             raise SystemExit("the page has no timeline")

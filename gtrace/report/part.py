@@ -23,7 +23,7 @@ MOST_BYTES: Final = 40_000_000
 OVERHEAD_BYTES: Final = 2_600_000
 """Of a page besides its intervals and names: the plotting library, and the page itself."""
 TEXTS: Final = ("functions", "chainNames", "reasons", "locks")
-MARGIN: Final = 0.96
+MARGIN: Final = 0.985
 """A part shortened by the ratio of sizes may pack a little worse than the whole did."""
 OVERVIEW_CELLS: Final = 480
 

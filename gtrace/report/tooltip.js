@@ -36,7 +36,7 @@ export function intervalWords(config, store, lane, i) {
     ['lock', store.locks[kinds.lock[kind]]],
     ['waits for', join ? joinWords(join, config.threads) : ''],
     ['awaited by', i + 1 === store.from[lane + 1] ? awaiters(config, lane) : ''],
-    [state.id === 'gil_wait' ? 'GIL held by' : 'woken by', join ? '' : blockerWords(config, store, kinds.blocker[kind], start, end)],
+    [state.id === 'gil_wait' ? 'GIL held by' : 'woken by', join ? '' : blockerWords(config, store, kinds.blocker[kind], state.id === 'gil_wait' ? (start + end) / 2 : end)],
     ['core', store.core[i] ? String(store.core[i] - 1) : ''],
     ['known', `${evidence.id}: ${evidence.meaning}`],
   ];
@@ -56,10 +56,11 @@ function awaiters(config, lane) {
   return names.size ? `${[...names].join(', ')}, which waited for this thread to end` : '';
 }
 
-function blockerWords(config, store, lane, start, end) {
+/** A thread, and what it was doing at an instant. */
+function blockerWords(config, store, lane, time) {
   if (lane < 0) return '';
   const name = config.threads[lane].name;
-  const there = intervalAt(store, lane, (start + end) / 2);
+  const there = intervalAt(store, lane, time);
   const doing = there < 0 ? '' : store.functions[store.kinds.fn[store.kind[there]]];
   return doing ? `${name}, in ${doing}` : name;
 }
