@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import configparser
 import json
 import os
+import re
 import signal
 import subprocess
 import sys
@@ -568,3 +570,15 @@ def test_the_package_holds_every_workload():
 
     assert names
     assert names <= {path.name for path in (resources.files("gtrace") / "workloads").iterdir()}
+
+
+def test_tox_runs_the_lab_on_every_interpreter_whose_absence_the_page_tells():
+    tox = configparser.ConfigParser(interpolation=None)
+    tox.read(ROOT / "tox.ini", encoding="utf-8")
+    [factors] = [re.findall(r"3\d\dt?", name) for name in tox.sections() if "lab-py{" in name]
+    run = re.findall(r"lab-py(3\d+t?)", tox["testenv:lab"]["commands"])
+    told = re.findall(r"3\.\d+t?", tox["testenv:lab-report"]["commands"])
+
+    assert len(factors) == 9
+    assert run == factors
+    assert [name.replace(".", "") for name in told] == factors
