@@ -85,7 +85,7 @@ TWICE = """
     holder  10-11  running
     holder  11-20  sleep
     holder  20-21  running
-    itself  0-10   lock_wait reason=lock
+    itself  0-10   lock_wait _thread.lock.acquire caller="wait_for_itself (r.py:40)" reason=lock
 """
 REFUSED = "a Lock a second time: False\n"
 
@@ -107,8 +107,12 @@ def test_who_holds_an_rlock_takes_it_again_and_others_wait_for_the_last_release(
     ("line", "other"),
     [
         ("holder  10-11  running", "holder  10-11  lock_wait reason=rlock <- other"),
+        (
+            "holder  10-11  running",
+            'holder  10-11  lock_wait "hold_twice (r.py:20)" caller="hold_twice (r.py:20)" reason=lock',
+        ),
         ("lock_wait reason=rlock <- holder", "lock_wait reason=rlock <- itself"),
-        ("itself  0-10   lock_wait reason=lock", "itself  0-10   lock_wait reason=lock <- holder"),
+        ('caller="wait_for_itself (r.py:40)"', 'caller="wait_for_itself (r.py:40)" <- holder'),
     ],
 )
 def test_other_waits_or_wakers_refute_it(line: str, other: str) -> None:
@@ -121,6 +125,17 @@ def test_a_wait_that_ends_with_the_first_release_refutes_it() -> None:
     found = twice(early)
     assert found.outcome is Outcome.FAILS
     assert "not until the last release" in found.measured
+
+
+def test_a_wait_inside_the_event_is_none_for_the_rlock() -> None:
+    for function in ('"Event.set (threading.py:5)"', "_thread.lock.__enter__"):
+        inside = f'holder  10-11  lock_wait {function} caller="hold_twice (r.py:20)" reason=lock'
+        assert twice(TWICE.replace("holder  10-11  running", inside)).outcome is Outcome.HOLDS
+
+
+def test_a_short_wait_at_the_barriers_door_changes_nothing() -> None:
+    door = "walker-0  10-11  lock_wait reason=barrier <- walker-1\n    walker-0  11-31  lock_wait"
+    assert met(MET.replace("walker-0  10-31  lock_wait", door)).outcome is Outcome.HOLDS
 
 
 def test_a_lock_taken_twice_refutes_it() -> None:
@@ -205,8 +220,8 @@ def test_all_wait_for_the_last_which_wakes_them() -> None:
     found = met(MET)
     assert found.outcome is Outcome.HOLDS
     assert found.measured == (
-        "2 of 2 threads that came earlier waited until the last one came, which woke 2 of them; all of these"
-        " were on their way 1.0 ms later."
+        "2 of 2 threads that came earlier waited until the last one came and woke them, and were on their way"
+        " 1.0 ms later."
     )
 
 
