@@ -169,12 +169,13 @@ def test_a_missing_or_newer_recording_is_refused(capsys, repeats):
     assert "update gtrace" in error
 
 
-def test_a_page_that_cannot_be_written_is_said_before_anything_is_read(capsys):
+def test_a_place_that_cannot_be_written_is_said_before_anything_is_read(capsys):
     Path("file").touch()
-    code, _, error = compare(capsys, "missing-1", "missing-2", "-o", "file/x.html")
+    for option in ("-o", "--json"):
+        code, _, error = compare(capsys, "missing-1", "missing-2", option, "file/x")
 
-    assert code == 2
-    assert "cannot make the folder" in error
+        assert code == 2
+        assert "cannot make the folder" in error
 
 
 def test_of_a_damaged_recording_the_rest_is_compared_and_the_damage_told(capsys, repeats):

@@ -381,6 +381,15 @@ def test_a_machine_that_was_busier_for_one_variant_is_told():
     assert not any("gave the core to others" in note for note in cautions([quiet, replace(quiet, name="b")]))
 
 
+def test_much_unknown_time_makes_states_lower_bounds_and_that_is_told():
+    found = Variant("a", (measure(timeline("main 0-90 running\nmain 90-100 unknown")),))
+
+    assert any(
+        note.startswith("a: 10 % of the threads' time is unknown") for note in cautions([found, found])
+    )
+    assert not any("unknown" in note for note in cautions([variant("b", 10), variant("c", 10)]))
+
+
 def test_a_run_without_calls_is_not_like_one_with_them():
     assert any(
         note.startswith("light: recorded without calls")

@@ -23,6 +23,7 @@ REPEAT: Final = re.compile(r"[-_][0-9]+$")
 """The end of a name by which repeats differ: ``before-1``, ``before-2``."""
 
 
+MUCH_UNKNOWN: Final = 0.01
 UNEVEN: Final = 0.1
 """From this difference in the share of preempted time on, the machine may have made the difference."""
 
@@ -152,13 +153,13 @@ def cautions(variants: Sequence[Variant]) -> list[str]:
         )
     found += _uneven_machine(variants)
     for variant in variants:
-        found += _endings(variant)
+        found += _gaps(variant)
     return found
 
 
 def _uneven_machine(variants: Sequence[Variant]) -> list[str]:
     """A machine that was busier for one variant than for another makes differences of its own."""
-    shares = {variant.name: _preempted_share(variant) for variant in variants}
+    shares = {variant.name: _share_of(variant, State.PREEMPTED) for variant in variants}
     known = {name: share for name, share in shares.items() if share is not None}
     if not known or max(known.values()) - min(known.values()) < UNEVEN:
         return []
@@ -170,8 +171,8 @@ def _uneven_machine(variants: Sequence[Variant]) -> list[str]:
     return [note]
 
 
-def _preempted_share(variant: Variant) -> float | None:
-    spread = variant.spread(State.PREEMPTED.value)
+def _share_of(variant: Variant, state: State) -> float | None:
+    spread = variant.spread(state.value)
     lifetime = statistics.median(run.lifetime_s for run in variant.runs)
     return spread.median / lifetime if spread and lifetime else None
 
@@ -180,8 +181,15 @@ def _has_calls(variant: Variant) -> bool:
     return all(run.run.evidence.get(Source.CALLS.value, "").startswith("exact") for run in variant.runs)
 
 
-def _endings(variant: Variant) -> list[str]:
+def _gaps(variant: Variant) -> list[str]:
+    """What is not known of a variant, or may not have happened in it."""
     found = []
+    unknown = _share_of(variant, State.UNKNOWN) or 0.0
+    if unknown > MUCH_UNKNOWN:
+        found.append(
+            f"{variant.name}: {percent(unknown)} of the threads' time is unknown; the other states lasted"
+            " at least as long as shown."
+        )
     statuses = sorted({run.run.exit_status for run in variant.runs if run.run.exit_status})
     if statuses:
         found.append(

@@ -65,6 +65,8 @@ def run(arguments: argparse.Namespace) -> int:
     given = places(arguments.recordings, arguments.variant)
     if not arguments.no_report:
         require_writable(arguments.output)
+    if arguments.json not in (None, "-"):
+        require_writable(Path(arguments.json))
     timeline_of = lru_cache(maxsize=KEPT)(fold)
     measured = _measured(given, timeline_of, Console(stderr=True, quiet=arguments.quiet))
     found = sort_variants(measured)

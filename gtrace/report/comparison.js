@@ -72,6 +72,9 @@ function connectTheme(all) {
     try { localStorage.setItem('gtrace-theme', theme); } catch { /* storage is refused: the choice lasts as long as the page */ }
     apply(theme);
   });
+  let before = 'light';
+  window.addEventListener('beforeprint', () => { before = document.documentElement.dataset.theme; if (before === 'dark') apply('light'); });
+  window.addEventListener('afterprint', () => { if (before === 'dark') apply('dark'); });
   matchMedia('(prefers-color-scheme: dark)').addEventListener('change', (event) => { if (!stored()) apply(event.matches ? 'dark' : 'light'); });
 }
 
