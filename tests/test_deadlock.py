@@ -18,6 +18,7 @@ from gtrace.analysis.verdict import judge
 from gtrace.recorder import locks
 from gtrace.recording import load
 from gtrace.timeline.build import build_timeline
+from gtrace.timeline.standing import shifted
 
 WAITS = """
 main 0-100 lock_wait reason="thread join"
@@ -271,3 +272,19 @@ def test_what_moved_while_it_was_looked_at_is_not_told(waiter, monkeypatch):
     journal = Kept()
     locks.record(journal, 0)
     assert thread.ident not in [ident for _, ident, *_ in journal.lines]
+
+
+def test_lanes_of_a_second_process_come_behind_those_of_the_first():
+    rows = pd.DataFrame([standing("waits", 0, X, owner_lane=1), standing("has", 1, X)])
+    moved = shifted(rows, 3)
+    assert [list(moved[column]) for column in ("lane", "owner_lane")] == [[3, 4], [4, -1]]
+
+
+def test_a_line_about_a_lock_that_is_damaged_is_left_out(tmp_path):
+    recorded(tmp_path / "r.gtrace", PROGRAMS / "deadlocks.py", calls=False)
+    (journal,) = (tmp_path / "r.gtrace").glob("threads.*.jsonl")
+    whole = len(build_timeline(load(tmp_path / "r.gtrace")).standing)
+    journal.write_bytes(journal.read_bytes().replace(b'"role":"has"', b'"role":7', 1))
+    found = load(tmp_path / "r.gtrace")
+    assert len(build_timeline(found).standing) == whole - 1
+    assert any("damaged" in problem for problem in found.problems)

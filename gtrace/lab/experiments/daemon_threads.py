@@ -189,7 +189,6 @@ CTRL_C_ENDS: Final = Experiment(
             "sleeping",
             "interrupted",
             ("--patience", "10", "--seconds", str(1.5 * GOES_ON_S)),
-            REPEATS,
             light=True,
             interrupt_after_s=PATIENCE_S,
         ),

@@ -149,7 +149,7 @@ EXPERIMENT: Final = Experiment(
     claim="To wait for the first of several threads by asking is_alive in a loop burns a core and takes the"
     " GIL from them; a semaphore, an event, a queue or concurrent.futures.wait does not.",
     source="often told; docs.python.org/3/library/concurrent.futures.html: wait with FIRST_COMPLETED",
-    runs=(Run("ways", "first_of_several", ("--steps", "500"), REPEATS, light=True),),
+    runs=(Run("ways", "first_of_several", ("--steps", "400"), REPEATS, light=True),),
     check=check,
     needs=("gil",),
     notes=(NOTICED_LATE,),

@@ -102,7 +102,8 @@ def check_stopping(observations: Mapping[str, Sequence[Observation]]) -> Finding
         if joins.empty:
             raise CannotTell("nobody waited for the thread that was asked to stop")
         fates.append((ways[1], fate(timeline, asked), fate(timeline, other)))
-        took.append((timeline.threads["end_ns"][asked] - int(joins["time_ns"].iloc[-1])) / NS_PER_S)
+        # it may have ended before main got to its join
+        took.append(max(timeline.threads["end_ns"][asked] - int(joins["time_ns"].iloc[-1]), 0) / NS_PER_S)
     holds = all(seen == ("[]", ENDED, CUT) for seen in fates)
     words = (
         f"A thread has no method to stop it. The one whose event was set ended {spread(took, '.3f')} s later;"
