@@ -59,6 +59,7 @@ def test_the_largest_difference_stands_first(outline):
     assert (
         "before → after: what differs by more than the noise GIL wait 61.0 ms → 21.0 ms −66 % noise ±" in text
     )
+    assert "49 of 50 cases" in text
     assert text.index("GIL wait 61.0 ms") < text.index("Numbers") < text.index("Timelines")
 
 
@@ -67,7 +68,7 @@ def test_without_repeats_the_page_says_that_it_may_be_noise():
 
     assert "without repeats it may be noise" in text
     assert "there is no telling a difference from noise" in text
-    assert "49 times of 50" not in text
+    assert "49 of 50 cases" not in text
 
 
 def test_every_measure_stands_beside_its_spread(outline):

@@ -183,7 +183,7 @@ def why_not_comparable(before: Variant, after: Variant, key: str) -> str:
 
 
 def noise_of(before: Spread, after: Spread) -> float | None:
-    """How far apart chance alone would bring the two, 49 times of 50; None without repeats.
+    """What chance alone keeps the two within in 49 of 50 cases; None without repeats.
 
     From the spread of the repeats, pooled over both, by Student's t; of few repeats it is wide.
     """
