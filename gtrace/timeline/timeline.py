@@ -94,8 +94,9 @@ class Timeline:
 
     ``role`` is ``waits`` (without a limit of time) or ``has``; ``kind`` is ``Lock``, ``RLock``, or
     ``thread`` for a wait for the end of one. ``lock`` is a number of its own, ``name`` what the
-    program calls it at ``where`` it waits for it or took it. ``owner_lane`` is the thread that has it, -1 where the lock does not
-    say; ``asking`` tells the thread that was about to end the program. Empty where nobody waited.
+    program calls it at ``where`` it waits for it or took it. ``owner_lane`` is the thread that has it, -1
+    where the lock does not say; ``asking`` tells the thread that was about to end the program. Empty where
+    nobody waited.
     """
     handoffs: int | None = None
     """How often a GIL went from one thread to another; None where the agent did not see it."""
