@@ -231,6 +231,22 @@ def test_several_numbers_get_a_row_a_quantity():
     assert not any(cell.odd for row in grid.rows for cell in row)
 
 
+def test_what_came_out_has_the_columns_even_where_only_how_much_differs():
+    [grid] = merged(a=table(("sin", "keeps", 0, "1")), b=table(("sin", "keeps", 3, "1")))
+
+    assert grid.head == ("call", "a", "b", "size")
+    assert texts(grid) == [["sin", "keeps", "keeps", "1"]]
+    assert [cell.small for cell in grid.rows[0]][1:3] == ["share 0", "share 3"]
+
+
+def test_tables_that_say_the_same_are_one_that_says_so():
+    same = table(("sin", "keeps", 0, "1"))
+    [grid] = merged(a=same, b=same)
+
+    assert grid.title == "Atlas, the same on all 2"
+    assert grid.head == ("call", "GIL", "share", "size")
+
+
 def test_one_number_gets_a_column_an_interpreter():
     [grid] = merged(a=table(("x", 1), columns=("what", "time")), b=table(("x", 2), columns=("what", "time")))
 

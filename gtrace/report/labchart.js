@@ -1,11 +1,12 @@
 // The lab's charts as figures for plotly. Pure functions; names become labels here and are escaped here.
 
-import { plotlyText } from './format.js';
+import { formatCount, plotlyText } from './format.js';
 
 const FONT = 'system-ui, -apple-system, "Segoe UI", Roboto, "Helvetica Neue", sans-serif';
 const HEIGHT = 300;
 /** An axis names each value, where there are no more than these. */
 const FEW_VALUES = 6;
+const FEW_DECADES = 2.2;
 const MANY_SERIES = 3;
 /** Shapes of plotly's markers, and the same as paths of an SVG of 12 by 12. */
 export const SHAPES = [
@@ -54,12 +55,24 @@ function axis(chart, theme, name, fromZero) {
   const log = chart.log.includes(name);
   const pick = name === 'x' ? ([x]) => [x] : ([, y, low, high]) => [y, low, high];
   const values = name === 'x' ? valuesOf(chart) : [];
-  const named = values.length > 1 && values.length <= FEW_VALUES ? { tickvals: values, ticktext: values.map(short), minor: {} } : {};
+  const named = values.length > 1 && values.length <= FEW_VALUES ? { tickvals: values, ticktext: values.map(short) } : {};
   return {
     type: log ? 'log' : 'linear', range: axisRange(reach(chart, pick), log, fromZero), ...(name === 'x' ? { title: { text: plotlyText(chart.x), standoff: 8 } } : {}),
     gridcolor: theme.rule, linecolor: theme.rule, zeroline: false, fixedrange: true, automargin: true,
-    ...(log ? { dtick: 1, exponentformat: 'none', minor: { ticks: 'outside', ticklen: 3, tickcolor: theme.rule } } : { nticks: 7 }), ...named,
+    ...(log ? logTicks(axisRange(reach(chart, pick), true, false)) : { nticks: 7 }), ...named,
   };
+}
+
+/**
+ * Powers of ten; where there are few, twice and five times each as well.
+ * @param {number[]} range powers of ten
+ * @returns {{tickvals: number[], ticktext: string[]}}
+ */
+export function logTicks([low, high]) {
+  const factors = high - low < FEW_DECADES ? [1, 2, 5] : [1];
+  const tickvals = [];
+  for (let power = Math.floor(low); power <= high; power += 1) tickvals.push(...factors.map((factor) => Number(`${factor}e${power}`)));
+  return { tickvals, ticktext: tickvals.map((value) => (value >= 1000 ? formatCount(value) : short(value))) };
 }
 
 function valuesOf(chart) {

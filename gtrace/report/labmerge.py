@@ -70,7 +70,7 @@ def _titled(title: str, findings: Findings) -> Iterator[Grid]:
         name: table for name, finding in findings.items() for table in finding.tables if table.title == title
     }
     if len(tables) > 1 and _match(tuple(tables.values())):
-        yield (_by_quantity if _are_numbers(tables) else _by_row)(title, _Matched.of(tables))
+        yield _merged(title, tables)
         return
     for name, table in tables.items():
         yield _single(table if len(tables) == 1 else replace(table, title=f"{title}, {name}"))
@@ -90,9 +90,32 @@ def _filled(row: Sequence[Any], table: Table) -> tuple[Any, ...]:
 def _match(tables: Sequence[Table]) -> bool:
     if len({table.columns for table in tables}) > 1 or len(tables[0].columns) < 2:  # noqa: PLR2004
         return False
-    firsts = [[_filled(row, table)[0] for row in table.rows] for table in tables]
-    once = all(len(set(map(str, names))) == len(names) for names in firsts)
+    once = all(len(_by_first(table)) == len(table.rows) for table in tables)
     return once and len(_varying(tables)) <= MOST_COLUMNS
+
+
+def _merged(title: str, tables: Mapping[str, Table]) -> Grid:
+    ordered = tuple(tables.values())
+    varying = _varying(ordered)
+    if not varying and len({tuple(_by_first(table)) for table in ordered}) == 1:
+        return replace(_single(ordered[0]), title=safe_text(f"{title}, the same on all {len(tables)}"))
+    if not varying or not _has_numbers_only(ordered, 1):
+        varying = [1, *(column for column in varying if column != 1)]
+    by_quantity = len(varying) > 1 and _has_numbers_only(ordered, varying[0])
+    matched = _Matched(
+        tuple(tables),
+        ordered[0].columns,
+        tuple(map(_by_first, ordered)),
+        tuple(_row_names(ordered)),
+        tuple(varying),
+        ordered[0].muted,
+    )
+    return (_by_quantity if by_quantity else _by_row)(title, matched)
+
+
+def _has_numbers_only(tables: Sequence[Table], column: int) -> bool:
+    said = [_filled(row, table)[column] for table in tables for row in table.rows]
+    return all(_cell(value).key is not None for value in said if value not in EMPTY)
 
 
 def _by_first(table: Table) -> dict[str, tuple[Any, ...]]:
@@ -144,18 +167,6 @@ class _Matched:
     varying: tuple[int, ...]
     muted: tuple[str, ...]
 
-    @staticmethod
-    def of(tables: Mapping[str, Table]) -> _Matched:
-        ordered = tuple(tables.values())
-        return _Matched(
-            tuple(tables),
-            ordered[0].columns,
-            tuple(map(_by_first, ordered)),
-            tuple(_row_names(ordered)),
-            tuple(_varying(ordered)) or (1,),
-            ordered[0].muted,
-        )
-
     @property
     def same(self) -> tuple[int, ...]:
         """The columns that say the same of all interpreters."""
@@ -175,13 +186,6 @@ class _Matched:
         return Grid(
             safe_text(title), tuple(map(safe_text, head)), tuple(rows), differs, len(self.same), self.muted
         )
-
-
-def _are_numbers(tables: Mapping[str, Table]) -> bool:
-    """Whether what differs is more than one quantity, the first of them a number."""
-    varying = _varying(tuple(tables.values()))
-    said = [_filled(row, table)[varying[0]] for table in tables.values() for row in table.rows if varying]
-    return len(varying) > 1 and all(_cell(value).key is not None for value in said if value not in EMPTY)
 
 
 def _by_row(title: str, matched: _Matched) -> Grid:
