@@ -171,6 +171,15 @@ def test_mistakes_are_one_line_and_exit_code_2(capsys, arguments, said):
     assert error.count("\n") == 1
 
 
+def test_the_help_shows_percent_signs_once(capsys):
+    with pytest.raises(SystemExit):
+        main(["check", "-h"])
+    out = capsys.readouterr().out
+
+    assert "(20%)" in out
+    assert "%%" not in out
+
+
 def test_a_newer_recording_is_refused(capsys, recording):
     Path(recording, "meta.json").write_text('{"format": 999}')
     code, _, error = check(capsys, recording, "--max-wall", "1s")

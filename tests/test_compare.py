@@ -92,6 +92,13 @@ def test_wall_time_comes_first_then_states_then_rates():
     ]
 
 
+def test_a_wall_time_that_hardly_changed_is_no_headline():
+    (comparison,) = compare([variant("before", 60, wall=100), variant("after", 10, wall=98)])
+
+    assert comparison.named[0].measure.key == "gil_wait"
+    assert "wall" in [difference.measure.key for difference in comparison.named]
+
+
 def test_with_one_run_each_nothing_is_said_to_exceed_the_noise():
     (comparison,) = compare([variant("before", 60), variant("after", 20)])
 

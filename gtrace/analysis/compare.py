@@ -24,6 +24,8 @@ STUDENT_98: Final = (
 """Degrees of freedom and the factor of the 98 % interval: some twenty measures are looked at at once."""
 LEAST_SHARE: Final = 0.01
 """A change below this part of the larger value is not worth a word, however sure it is."""
+NOTICED: Final = 0.05
+"""From this change on the wall time is told first, where no noise says whether it is one."""
 LEAST_SECONDS: Final = 0.001
 TELLING: Final = (
     State.GIL_WAIT, State.STALLED, State.LOCK_WAIT, State.PREEMPTED, State.IO_WAIT, State.RUNNING,
@@ -201,12 +203,13 @@ def _rank(difference: Difference, before: Variant, after: Variant) -> tuple[bool
     measure = difference.measure
     named = difference.exceeds_noise is not False and difference.matters
     if measure in STATE_MEASURES:
-        kind, size = 1, max(_lifetime(before), _lifetime(after))
-        place = TELLING.index(State(measure.key))
+        size, place = max(_lifetime(before), _lifetime(after)), TELLING.index(State(measure.key))
     else:
-        kind, place = 0 if measure is BY_KEY["wall"] else 2, MEASURES.index(measure)
         size = max(abs(difference.before.median), abs(difference.after.median))
+        place = MEASURES.index(measure)
     share = round(abs(difference.amount) / size, 3) if size else 0.0
+    headline = measure is BY_KEY["wall"] and (difference.exceeds_noise or share >= NOTICED)
+    kind = 0 if headline else 1 if measure in STATE_MEASURES else 2
     return (not named, kind, -share, place)
 
 

@@ -29,8 +29,8 @@ def add_parser(commands: Any) -> None:
         help="hold a recording to limits, for CI: exit code 1 where one is broken",
         description="Exit code 0: all limits hold; 1: one does not, or the recording does not tell;"
         " 2: a mistake in the call, or a recording that cannot be read. Of several recordings the median"
-        " counts. A limit is a share of the threads' time (20%%), an amount (50ms, 1.5s, 1000/s), or a change"
-        " against the baseline (+10%%, +50ms; with a minus sign write --min-cores=-10%%).",
+        " counts. A limit is a share of the threads' time (20%), an amount (50ms, 1.5s, 1000/s), or a change"
+        " against the baseline (+10%, +50ms; with a minus sign write --min-cores=-10%).",
     )
     parser.add_argument("recordings", nargs="+", type=Path, metavar="REC", help="recordings (folders)")
     parser.add_argument(
