@@ -33,6 +33,32 @@ RUNS: Final = {
 }
 
 
+LOOK_FOR: Final = {
+    "cpu-bound": (
+        "Two threads compute, and the strip of cores in use hardly rises above one: while one is "
+        "green, the other is orange. The GIL goes from one to the other about every switch "
+        "interval."
+    ),
+    "io-bound": (
+        "Four workers wait at the same time and hardly ever for each other: pale all over, no orange."
+    ),
+    "convoy": (
+        "Each time an I/O thread's wait is over, it waits again, orange, for as long as the "
+        "computing thread keeps the GIL: about a switch interval."
+    ),
+    "lock-bound": (
+        "Of four threads one sleeps with the lock in its hand while three wait for it, purple; "
+        "the cores have nothing to do."
+    ),
+    "web-server": (
+        "Four workers of waitress under eight clients: the waits for the answer from elsewhere "
+        "overlap, and in between SQLite lets go of the GIL at every row, so that the workers meet "
+        "at it every few microseconds."
+    ),
+}
+"""What a newcomer should see in the pictures."""
+
+
 def record(name: str, folder: Path) -> tuple[Path, dict]:
     """The page and the summary of the run, of ``ATTEMPTS``, from which other programs took least time."""
     runs = [record_once(name, folder / str(attempt)) for attempt in range(ATTEMPTS)]
@@ -75,7 +101,8 @@ def describe(name: str, summary: dict) -> str:
     """The section of the gallery for one recording."""
     script = RUNS[name]
     pictures = "\n\n".join(f"![{name}, {zoom}](gallery/{name}-{zoom}.png)" for zoom in ZOOMS)
-    return f"## {name}\n\n`gtrace run {script}` says:\n\n> {summary['verdict']['text']}\n\n{pictures}\n"
+    says = f"`gtrace run {script}` says:\n\n> {summary['verdict']['text']}"
+    return f"## {name}\n\n{says}\n\n{LOOK_FOR[name]}\n\n{pictures}\n"
 
 
 def main() -> None:
