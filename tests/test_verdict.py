@@ -141,6 +141,13 @@ def test_without_a_gil_it_is_never_the_limit(code):
     assert judge(timeline(text, FREE_RUN)).code == "computing"
 
 
+def test_a_core_that_others_had_is_no_wait_of_one_thread_alone():
+    verdict = judge(timeline("main 0-50 running f\nmain 50-80 preempted\nmain 80-100 sleep"))
+
+    assert verdict.code == "single_threaded"
+    assert "It waited 20% of the time, and other programs had its core 30%." in verdict.text
+
+
 def test_a_recording_without_threads_is_thin_evidence(tmp_path):
     found = judge(timeline_of(tmp_path, "process\nstop 10"))
     assert found.code == "thin_evidence"

@@ -126,10 +126,12 @@ def single_threaded(facts: Facts) -> Verdict | None:
     """There is one thread."""
     if facts.threads > 1:
         return None
-    waits = 1 - facts.share(State.RUNNING, State.NATIVE, State.UNKNOWN)
+    waits = 1 - facts.share(State.RUNNING, State.NATIVE, State.PREEMPTED, State.UNKNOWN)
+    preempted = facts.share(State.PREEMPTED)
+    kept_off = f", and other programs had its core {preempted:.0%}" if preempted >= NOTICED else ""
     return Verdict(
         "single_threaded",
-        f"One thread only: nothing can compete for the GIL. It waited {waits:.0%} of the time.",
+        f"One thread only: nothing can compete for the GIL. It waited {waits:.0%} of the time{kept_off}.",
         "If it waits for I/O, threads can overlap the waits; if it computes, look for"
         " processes or native code.",
         (("threads", "1"), ("waiting", f"{waits:.0%}")),
