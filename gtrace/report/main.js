@@ -7,7 +7,7 @@ import { blameWithin } from './blame.js';
 import { connectGestures, toggleHelp } from './gestures.js';
 import { heldIntervals, holdsWithin } from './gil.js';
 import { decodeStore, fromBase64, inflate, intervalAt } from './store.js';
-import { blameRows, holdRows, longestOf, threadRows, waitRows, wakeupRows } from './tables.js';
+import { blameRows, holdRows, longestOf, standingRows, threadRows, waitRows, wakeupRows } from './tables.js';
 import { folding } from './lanes.js';
 import { lockRows } from './locks.js';
 import { tableOptions } from './tableoptions.js';
@@ -94,6 +94,8 @@ function createTables(page) {
   for (const [name, options] of Object.entries(tableOptions(config, seen))) {
     tables[name] = createTable(byId(`table-${name}`), { ...options, file: `${config.title}-${name}`, onRow: (row) => lookAt(page, row) });
   }
+  setRows(tables.standing, standingRows(config));
+  byId('table-standing').hidden = !config.standing.length;
   const chart = make('div', 'chart');
   chart.id = 'hold-chart';
   byId('table-holds').append(chart);

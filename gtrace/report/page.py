@@ -101,6 +101,7 @@ def _config(timeline: Timeline) -> dict[str, Any]:
         "causes": [WAKEUP_CAUSES[cause] for cause in CAUSES.categories],
         "threads": _threads(timeline),
         "joins": _joins(timeline),
+        "standing": _standing(timeline),
     }  # fmt: skip
 
 
@@ -119,6 +120,24 @@ def _joins(timeline: Timeline) -> list[dict[str, Any]]:
         {"lane": lane, "joined": whose, "from": start, "to": stop, "outcome": outcome}
         for lane, whose, start, stop, outcome in rows
         if lane >= 0 and whose >= 0
+    ]
+
+
+def _standing(timeline: Timeline) -> list[dict[str, Any]]:
+    """How threads stood to locks when the program was asked to end; a lane is -1 where it is not known."""
+    shorten = shortener(timeline.run.cwd)
+    return [
+        {
+            "lane": int(row["lane"]),
+            "role": "waits for" if row["role"] == "waits" else "has",
+            "lock": safe_text(str(row["name"] or row["kind"])),
+            "kind": safe_text(str(row["kind"])),
+            "where": shorten(safe_text(str(row["where"] or ""))),
+            "owner": int(row["owner_lane"]),
+            "at": int(row["time_ns"]),
+            "evidence": str(row["evidence"]),
+        }
+        for row in timeline.standing.to_dict("records")
     ]
 
 

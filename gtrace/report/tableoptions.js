@@ -14,7 +14,7 @@ export function tableOptions(config, seen) {
   const labels = Object.fromEntries(config.states.map((state) => [state.id, state.label]));
   const step = Math.max(1, config.duration / 1e4);
   const every = config.switchInterval ? ` (${formatDuration(config.switchInterval)})` : '';
-  return { threads: threadOptions(seen, step), waits: waitOptions(labels), locks: lockOptions(step), blame: BLAME, holds: holdOptions(every, step), wakeups: wakeupOptions(step) };
+  return { threads: threadOptions(seen, step), waits: waitOptions(labels), locks: lockOptions(step), blame: BLAME, holds: holdOptions(every, step), wakeups: wakeupOptions(step), standing: STANDING };
 }
 
 const THREAD = { key: 'thread', label: 'Thread', type: 'text' };
@@ -85,6 +85,22 @@ function lockOptions(step) {
     ],
   };
 }
+
+const STANDING = {
+  title: 'Locks at the end',
+  sort: 'thread',
+  empty: 'No thread waited for a lock when the program was asked to end.',
+  how: ['What each thread waited for, and had, when the program was asked to end. Who waits for each other in a circle never goes on.'],
+  columns: [
+    THREAD,
+    { key: 'role', label: 'Does', type: 'text' },
+    { key: 'lock', label: 'Lock', type: 'text' },
+    { key: 'kind', label: 'Kind', type: 'text' },
+    { key: 'where', label: 'Where', type: 'text' },
+    { key: 'holder', label: 'Which has', type: 'text' },
+    { key: 'evidence', label: 'Known', type: 'text' },
+  ],
+};
 
 const BLAME = {
   title: 'Who held the GIL meanwhile',

@@ -89,6 +89,12 @@ export function blameRows(blame, functions) {
   }));
 }
 
+/** How threads stood to locks when the program was asked to end. @param {object} config @returns {Row[]} */
+export function standingRows(config) {
+  const nameOf = (lane) => config.threads[lane]?.name ?? '';
+  return config.standing.map((one) => ({ ...one, thread: nameOf(one.lane), holder: one.role === 'has' ? '' : nameOf(one.owner) }));
+}
+
 /** @param {import('./wakeups.js').Latency[]} found @param {{causes: string[], names: string[]}} words @returns {Row[]} */
 export function wakeupRows(found, words) {
   return found.map(({ cause, ...latency }) => ({ ...latency, cause: words.causes[cause], thread: words.names[latency.lane] }));

@@ -4,12 +4,15 @@ from __future__ import annotations
 
 import csv
 import math
+from dataclasses import replace
 
+import pandas as pd
 import pytest
 from pages import CHARTS, HOSTILE_TEXT, SMALL, drag, needs_browser, pixels, settle
 from timelines import synthetic, timeline, with_wakeups
 
 from gtrace.report.page import WAKEUP_CAUSES
+from gtrace.timeline.standing import COLUMNS
 
 pytestmark = needs_browser
 
@@ -198,3 +201,19 @@ def test_a_hidden_state_stays_hidden_by_the_address(open_page):
     assert again.page.get_attribute("[data-state=sleep]", "aria-pressed") == "false"
     visible = "document.querySelector('#state-chart').data.find(trace => trace.name === 'sleep').visible"
     assert again.page.evaluate(visible) is False
+
+
+def test_who_stood_at_which_lock_at_the_end_is_told_where_it_is_known(open_page):
+    rows = [
+        (80_000_000, 1, "waits", "Lock", 1, "b", "left (a.py:3)", 2, False, "exact"),
+        (80_000_000, 1, "has", "Lock", 2, "a", "left (a.py:2)", 1, False, "derived"),
+        (80_000_000, 2, "waits", "Lock", 2, "<b>a</b>", "right (a.py:7)", -1, False, "exact"),
+    ]
+    known = timeline(SMALL)
+    opened = open_page(replace(known, standing=pd.DataFrame(rows, columns=[*COLUMNS])))
+    assert [" ".join(row.split()) for row in opened.rows("#table-standing")] == [
+        "w2 waits for <b>a</b> Lock right (a.py:7) – exact",
+        "w1 waits for b Lock left (a.py:3) w2 exact",
+        "w1 has a Lock left (a.py:2) – derived",
+    ]
+    assert open_page(known).page.locator("#table-standing:visible").count() == 0
