@@ -445,6 +445,28 @@ assert os.fstat(mine[1]).st_size == 0
     assert len(evidence.events) > 400_000
 
 
+def test_a_program_still_gets_the_lowest_descriptors(tmp_path):
+    out = run_program(
+        """
+agent.stop()
+os.unlink(path)
+before = os.open("/dev/null", os.O_RDONLY)
+os.close(before)
+agent.start(path, max_bytes=1 << 20)
+print(os.open("/dev/null", os.O_RDONLY) == before)
+agent.stop()
+import resource
+resource.setrlimit(resource.RLIMIT_NOFILE, (before + 3, before + 3))
+os.unlink(path)
+agent.start(path, max_bytes=1 << 20)
+print(agent.status()["recording"])
+agent.stop()
+""",
+        str(tmp_path / "gil.bin"),
+    )
+    assert out.split() == ["True", "True"]
+
+
 @pytest.mark.parametrize("bad", ["no/such/folder/gil.bin", ".", "taken"])
 def test_where_nothing_can_be_recorded_it_says_why(tmp_path, bad):
     (tmp_path / "taken").write_text("not ours")

@@ -11,6 +11,8 @@ import types
 from importlib.machinery import PathFinder
 from importlib.util import find_spec, module_from_spec
 
+from gtrace.recorder import agent
+
 TYPE_CHECKING = False
 if TYPE_CHECKING:
     from typing import Any, Final
@@ -129,10 +131,11 @@ class CallRecorder:
 
     def __init__(self, folder: str, entries: int) -> None:
         """Raises ImportError where viztracer is missing, CallsUnavailable where it would end the program."""
-        if not all(map(_is_utf8, [*sys.path, *sys.orig_argv, os.getcwd()])):
-            raise CallsUnavailable(f"viztracer ends a program whose files have {NOT_UTF8}")
         # kept: a module that is freed takes with it what its tracer still uses
         self._snaptrace, self.version = _load_extension()
+        self._guarded = agent.guard_names(str(self._snaptrace.__file__))
+        if not self._guarded and not all(map(_is_utf8, [*sys.path, *sys.orig_argv, os.getcwd()])):
+            raise CallsUnavailable(f"viztracer ends a program whose files have {NOT_UTF8}")
         self._folder = folder
         self._files = 0
         self._running = False
@@ -170,7 +173,7 @@ class CallRecorder:
         if not self._running:
             return
         self.stop()
-        if not _all_names_are_utf8():
+        if not self._guarded and not _all_names_are_utf8():
             raise CallsUnavailable(f"viztracer cannot save functions with {NOT_UTF8}")
         path = os.path.join(self._folder, f"calls.{os.getpid()}.{self._files}.json")
         self._files += 1

@@ -10,7 +10,7 @@ import sys
 from functools import cache
 from typing import Any, Final
 
-__all__ = ["AgentUnavailable", "restart_in_child", "start", "status", "stop"]
+__all__ = ["AgentUnavailable", "guard_names", "restart_in_child", "start", "status", "stop"]
 
 MACHINES: Final = ("x86_64", "aarch64")
 
@@ -49,6 +49,18 @@ def stop() -> None:
         _load().stop()
     except AgentUnavailable:
         return
+
+
+def guard_names(file: str) -> bool:
+    """Keep the extension module loaded from ``file`` from crashing at names that are not UTF-8.
+
+    It gets them with escapes, until the process ends. False where that is not possible.
+    """
+    try:
+        guarded: bool = _load().guard_names(file)
+    except AgentUnavailable:
+        return False
+    return guarded
 
 
 def status() -> dict[str, Any]:

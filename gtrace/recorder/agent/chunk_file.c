@@ -18,6 +18,7 @@
 #define DISK_RESERVE_PART  16               /* and a sixteenth of a small one */
 #define MIN_CHUNKS         2u               /* the header and one to write to */
 #define LEFT               (-2)             /* a descriptor that is not to be opened again */
+#define HIGH_DESCRIPTOR    960              /* below 1024, which is all that select() can take */
 #define NO_MORE_CHUNKS     (UINT32_MAX / 2) /* far from both the limit and overflow */
 
 static bool disk_is_nearly_full(int fd) {
@@ -45,6 +46,19 @@ static bool is_our_file(const gt_region *region, int fd) {
            found.st_ino == region->inode;
 }
 
+/* Out of the way: programs count on getting the lowest free number. */
+static int moved_high(int fd) {
+    struct rlimit limit;
+    if (fd < 0 || getrlimit(RLIMIT_NOFILE, &limit) != 0)
+        return fd;
+    rlim_t floor = limit.rlim_cur > HIGH_DESCRIPTOR ? HIGH_DESCRIPTOR : limit.rlim_cur / 2;
+    int high = fcntl(fd, F_DUPFD_CLOEXEC, (int)floor);
+    if (high < 0)
+        return fd;
+    close(fd);
+    return high;
+}
+
 /* The descriptor, opened again if the program closed it (daemons close all they see). */
 static int usable_fd(gt_region *region) {
     int fd = atomic_load(&region->fd);
@@ -54,7 +68,7 @@ static int usable_fd(gt_region *region) {
         errno = EBADF;
         return -1;
     }
-    int again = open(region->path, O_RDWR | O_CLOEXEC | O_NOFOLLOW);
+    int again = moved_high(open(region->path, O_RDWR | O_CLOEXEC | O_NOFOLLOW));
     if (!is_our_file(region, again)) {
         if (again >= 0)
             close(again);
@@ -192,7 +206,7 @@ static int map_file(gt_region *region, int fd, uint64_t max_bytes) {
 }
 
 int gt_chunk_file_create(gt_region *region, uint64_t max_bytes) {
-    int fd = open(region->path, O_RDWR | O_CREAT | O_EXCL | O_CLOEXEC | O_NOFOLLOW, 0600);
+    int fd = moved_high(open(region->path, O_RDWR | O_CREAT | O_EXCL | O_CLOEXEC | O_NOFOLLOW, 0600));
     if (fd < 0)
         return -1;
     struct stat created;

@@ -169,6 +169,38 @@ void gt_patch_users(const char *const *markers, const gt_imports lists[GT_IMPORT
     dl_iterate_phdr(patch_user, &users);
 }
 
+typedef struct {
+    const char *file;
+    gt_patching patching;
+    size_t redirected;
+} gt_lasting;
+
+static bool redirect_for_good(void *data, void **address, const char *name) {
+    gt_lasting *lasting = data;
+    void *hook = hook_of(lasting->patching.lists, name);
+    if (hook && write_slot(&lasting->patching, address, hook))
+        lasting->redirected++;
+    return true;
+}
+
+static int patch_file(struct dl_phdr_info *info, size_t size, void *data) {
+    (void)size;
+    gt_lasting *lasting = data;
+    gt_object object;
+    if (!info->dlpi_name || strcmp(info->dlpi_name, lasting->file) != 0 || !gt_object_read(&object, info))
+        return 0;
+    lasting->patching.object = &object;
+    gt_object_slots(&object, redirect_for_good, lasting);
+    protect_again(&lasting->patching);
+    return 1;
+}
+
+bool gt_patch_for_good(const char *file, const gt_imports lists[GT_IMPORT_LISTS]) {
+    gt_lasting lasting = {.file = file, .patching = {.lists = lists}};
+    dl_iterate_phdr(patch_file, &lasting);
+    return lasting.redirected > 0;
+}
+
 static int unpatch_object(struct dl_phdr_info *info, size_t size, void *data) {
     (void)size;
     (void)data;

@@ -28,6 +28,9 @@ const char *gt_patch_imports(const void *inside, const gt_imports lists[GT_IMPOR
  * once where nothing was loaded since the last time. */
 void gt_patch_users(const char *const *markers, const gt_imports lists[GT_IMPORT_LISTS], const void *except);
 
+/* The same for the object loaded from `file`, and never put back; false where it imports none. */
+bool gt_patch_for_good(const char *file, const gt_imports lists[GT_IMPORT_LISTS]);
+
 /* Puts back what is still ours: a slot that someone else has redirected since is left alone, as is
  * one of an object that is loaded no more. */
 void gt_unpatch_imports(void);

@@ -8,6 +8,7 @@
 #include "elf_patch.h"
 #include "gil.h"
 #include "hooks.h"
+#include "names.h"
 
 static gt_region *recording; /* the file in use, or NULL */
 static gt_file_header last_header;
@@ -127,7 +128,18 @@ static PyObject *status(PyObject *module, PyObject *ignored) {
                          "level", describe_level(&last_header));
 }
 
+static PyObject *guard_names(PyObject *module, PyObject *args) {
+    (void)module;
+    PyObject *file;
+    if (!PyArg_ParseTuple(args, "O&:guard_names", PyUnicode_FSConverter, &file))
+        return NULL;
+    int guarded = gt_names_guard(PyBytes_AS_STRING(file));
+    Py_DECREF(file);
+    return PyBool_FromLong(guarded);
+}
+
 static PyMethodDef methods[] = {
+    {"guard_names", guard_names, METH_VARARGS, "guard_names(file) -> bool"},
     {"start", start, METH_VARARGS, "start(path, max_bytes) -> level"},
     {"stop", stop, METH_NOARGS, "stop() -> None"},
     {"status", status, METH_NOARGS, "status() -> dict"},
