@@ -399,7 +399,7 @@ def test_much_unknown_time_makes_states_lower_bounds_and_that_is_told():
 
 def test_a_run_without_calls_is_not_like_one_with_them():
     assert any(
-        note.startswith("light: recorded without calls")
+        note.startswith("light: no evidence of calls")
         for note in cautions([Variant("light", (contended_in(LIGHT_RUN, 10),)), variant("full", 10)])
     )
 

@@ -148,8 +148,8 @@ def cautions(variants: Sequence[Variant]) -> list[str]:
     without = [variant.name for variant in variants if not _has_calls(variant)]
     if without and len(without) < len(variants):
         found.append(
-            f"{', '.join(without)}: recorded without calls, which cost time of their own; I/O and sleep are"
-            " blocked there."
+            f"{', '.join(without)}: no evidence of calls, whose recording takes time of its own;"
+            " I/O and sleep are blocked there."
         )
     found += _uneven_machine(variants)
     for variant in variants:
