@@ -226,6 +226,17 @@ def test_calls_that_block_go_on_beside_the_loop_and_ones_that_compute_hold_it_up
     )
 
 
+def test_one_run_side_by_side_shows_that_calls_can_be() -> None:
+    late = processes(HASH.replace("asyncio_1  0-20", "asyncio_1  19-40"))
+    runs = {
+        "sleep": [processes(SLEEP)],
+        "hash": [late, late, processes(HASH)],
+        "compute": [processes(COMPUTE)],
+    }
+    assert judge(TO_THREAD, runs).outcome is Outcome.HOLDS
+    assert judge(TO_THREAD, {**runs, "hash": [late, late]}).outcome is Outcome.FAILS
+
+
 def test_calls_that_sleep_one_after_the_other_refute_it() -> None:
     late = SLEEP.replace("asyncio_1  0-20", "asyncio_1  20-40")
     assert in_threads(sleep=late).outcome is Outcome.FAILS

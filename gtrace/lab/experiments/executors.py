@@ -144,8 +144,8 @@ def check_executors(observations: Mapping[str, Sequence[Observation]]) -> Findin
     gils = {kind: round(median(w.gils for w in workers)) for kind, workers in seen.items()}
     free = run.free_threaded
     others = [kind for kind in (PROCESSES, INTERPRETERS) if kind in seen]
-    limited = median(at_once[THREADS]) <= IN_TURNS and gils[THREADS] == 1
-    scaled = all(median(at_once[kind]) >= SIDE_BY_SIDE and (free or gils[kind] > 1) for kind in others)
+    limited = max(at_once[THREADS]) <= IN_TURNS and gils[THREADS] == 1
+    scaled = all(max(at_once[kind]) >= SIDE_BY_SIDE and (free or gils[kind] > 1) for kind in others)
     words = [
         f"two {kind} computed {spread(values)} at once" + ("" if free else f" with {_gils(gils[kind])}")
         for kind, values in at_once.items()
@@ -219,8 +219,9 @@ def check_to_thread(observations: Mapping[str, Sequence[Observation]]) -> Findin
     waits = {
         work: tuple(loop_waits(w, states[work]) for w in workers) for work, workers in seen.items()
     }  # fmt: skip
-    beside = all(median(at_once[work]) >= SIDE_BY_SIDE for work in ("sleep", "hash"))
-    in_turns = median(at_once["compute"]) <= IN_TURNS
+    # one run side by side shows that they can be; on a busy machine a call may begin when the other has ended
+    beside = all(max(at_once[work]) >= SIDE_BY_SIDE for work in ("sleep", "hash"))
+    in_turns = max(at_once["compute"]) <= IN_TURNS
     held_up = median(waits["compute"]) >= HELD_UP > median(waits["sleep"])
     return Finding(
         Outcome.HOLDS if beside and in_turns and held_up else Outcome.FAILS,
@@ -289,7 +290,7 @@ TO_THREAD: Final = Experiment(
     claim="asyncio.to_thread runs blocking calls beside the event loop; ones that compute hold it up.",
     source="docs.python.org/3/library/asyncio-task.html: due to the GIL, only for I/O-bound functions",
     runs=(
-        Run("sleep", "to_thread", ("--work", "sleep", "--amount", "15")),
+        Run("sleep", "to_thread", ("--work", "sleep", "--amount", "25")),
         Run("hash", "to_thread", ("--work", "hash"), light=True, repeats=3),
         Run("compute", "to_thread", ("--work", "compute", "--amount", "15"), light=True),
     ),
