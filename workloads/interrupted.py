@@ -3,9 +3,9 @@
 Claim: Ctrl-C ends a program, also one with threads. Often told. The documentation says less,
 https://docs.python.org/3/library/signal.html: Python signal handlers are always executed in the main thread.
 
-The page must show: ``worker-0`` waits in ``lock_wait``, reason event, until the main thread is interrupted in
-its sleep; then it works on, and the process with it, until it ends by itself, a little later. The exit status is
-that of Ctrl-C (130). With ``--worker stubborn`` the worker never ends; a second Ctrl-C, while the
+The page must show: ``worker-0`` waits in ``lock_wait``, reason event, until the main thread is interrupted
+in its sleep; then it works on, and the process with it, until it ends by itself, a little later. The exit
+status is that of Ctrl-C (130). With ``--worker stubborn`` the worker never ends; a second Ctrl-C, while the
 interpreter waits for it, cuts it off. With ``--main join`` the main thread is interrupted while it joins
 the worker: up to Python 3.12 it then takes the worker for ended, and leaves it behind.
 """
