@@ -9,8 +9,8 @@ kernel's queue for a core before it goes on: the bounds of a wait are as far apa
 
 With ``--perf`` one more run is recorded by ``perf sched`` too (which needs root), and the time each thread
 was on a core, from its birth to its death, is laid beside the sum of its switches; perf does not count the
-first time. The last line counts the figures within 1 ms or 1 %, and 1 µs a switch: the kernel charges a
-switch, about half of that, to the thread that leaves, and its record is written before it.
+first time. The last line counts the figures within 1 ms or 1 %, and 10 µs a switch: the kernel charges a
+switch, 0.6 to 7 µs, to one of the threads; here it belongs to none.
 A run from which the machine's host took cores is made again. Close other programs before you believe it.
 """
 
@@ -52,7 +52,7 @@ def main() -> None:
             total += len(row)
         if args.perf:
             print_perf(scenario, options)
-    print(f"\n{agree} of {total} figures are within 1 ms or 1 % of what is known (and 1 µs a switch)")
+    print(f"\n{agree} of {total} figures are within 1 ms or 1 % of what is known (and 10 µs a switch)")
 
 
 def measure(scenario: str, rounds: int, options: tuple[str, ...]) -> list[list[Figure]]:
