@@ -117,7 +117,7 @@ class Seen:
 
     def figure(self, what: str, known: tuple[int, int], seen: int) -> Figure:
         # a stolen core stops the thread's clock, and is no switch: the figures may differ by that; and the
-        # kernel charges a switch to the thread that leaves, here the thread has left when it begins, and comes when it is over
+        # kernel charges a switch to one of the two threads, here it belongs to neither
         switches = self.witness.counted("voluntary") + self.witness.counted("involuntary")
         slack = max(CLOSE_NS, round(CLOSE * known[1])) + self.stolen_ns + switches * SWITCH_NS
         return Figure(self.witness.thread, what, known, seen, slack)

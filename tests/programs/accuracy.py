@@ -134,14 +134,15 @@ def sleeping():
 def serve(source, sink, times):
     for _ in range(times):
         yield timed(os.read, source, 1)
+        sum(range(5_000))  # long beside what the kernel takes to switch
         os.write(sink, b"x")
 
 
 def pipes():
-    """Two threads pass a byte to and fro, each asleep until it comes."""
+    """Two threads pass a byte to and fro, each asleep until it comes, and compute before they pass it on."""
     (here, there), (back, forth) = os.pipe(), os.pipe()
     os.write(there, b"x")
-    run(ping=witness(serve, here, forth, 1_000), pong=witness(serve, back, there, 1_000))
+    run(ping=witness(serve, here, forth, 200), pong=witness(serve, back, there, 200))
 
 
 def link(mine, following, times, seconds):
