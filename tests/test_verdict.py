@@ -148,6 +148,19 @@ def test_a_core_that_others_had_is_no_wait_of_one_thread_alone():
     assert "It waited 20% of the time, and other programs had its core 30%." in verdict.text
 
 
+def test_threads_that_wait_for_the_gil_besides_are_not_told_that_it_is_no_limit():
+    def short_waits(count):
+        rows = [
+            f"w1 {t}-{t + 3} io_wait\nw1 {t + 3}-{t + 4} gil_wait <- main" for t in range(0, 4 * count, 4)
+        ]
+        rest = f"w1 {4 * count}-120 io_wait"
+        return judge(timeline("\n".join(["main 0-50 running f\nmain 50-120 io_wait", *rows, rest])))
+
+    assert short_waits(10).code == short_waits(28).code == "io_bound"
+    assert short_waits(10).text.endswith("The GIL is not the limit.")
+    assert short_waits(28).text.endswith("They waited for the GIL as well, 12% of their time.")
+
+
 def test_a_recording_without_threads_is_thin_evidence(tmp_path):
     found = judge(timeline_of(tmp_path, "process\nstop 10"))
     assert found.code == "thin_evidence"

@@ -276,6 +276,14 @@ def waiting_for_each_other(facts: Facts) -> Verdict | None:
     )
 
 
+def _beside_the_waits(facts: Facts) -> str:
+    """What the GIL has to do with threads that mostly wait for something else."""
+    wait = facts.share(State.GIL_WAIT)
+    if wait < NOTICED:
+        return "The GIL is not the limit."
+    return f"They waited for the GIL as well, {wait:.0%} of their time."
+
+
 def io_bound(facts: Facts) -> Verdict | None:
     """I/O and sleep take ``MOSTLY`` of the time."""
     share = facts.share(State.IO_WAIT, State.SLEEP)
@@ -287,7 +295,7 @@ def io_bound(facts: Facts) -> Verdict | None:
     return Verdict(
         "io_bound",
         f"Threads spent {share:.0%} of their time waiting for I/O or sleeping{overlapped}."
-        " The GIL is not the limit.",
+        f" {_beside_the_waits(facts)}",
         "More threads, or asyncio, can overlap more waits, as long as the other side keeps up.",
         (("I/O and sleep", f"{share:.0%}"), ("waits at once", f"{overlap:.1f}")),
     )
@@ -301,7 +309,7 @@ def away(facts: Facts) -> Verdict | None:
     return Verdict(
         "away",
         f"Threads spent {share:.0%} of their time away from the GIL, for reasons that were not recorded."
-        " The GIL is not the limit.",
+        f" {_beside_the_waits(facts)}",
         "Record the calls as well, without --light, to see what they waited for.",
         (("away from the GIL", f"{share:.0%}"), ("cores in use", f"{facts.cores_used:.2f}")),
     )
