@@ -1,6 +1,6 @@
 """What `gtrace run` costs the program itself: its own work, bare and recorded, alternating, medians.
 
-    python benchmarks/light.py --rounds 5 [--calls]
+    python benchmarks/light.py --rounds 5 [--calls] [NAME...]
 
 Prints a ratio a workload; with ``--calls`` calls are recorded too, and viztracer alone is the rival.
 """
@@ -16,6 +16,11 @@ import tempfile
 from pathlib import Path
 
 WORKLOADS = Path(__file__).parents[1] / "workloads"
+USUAL = (
+    "cpu_bound", "daemon_threads", "io_bound", "lock_contention", "many_threads", "mixed", "native_release",
+    "producer_consumer", "thread_pool",
+)  # fmt: skip
+"""The lab's own are left out: each is many runs in one, and some never end."""
 TIMED = """
 import runpy, sys, time
 script, result = sys.argv[1:3]
@@ -41,6 +46,7 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--rounds", type=int, default=5)
     parser.add_argument("--calls", action="store_true")
+    parser.add_argument("names", nargs="*", default=USUAL, metavar="NAME", help="of workloads")
     options = parser.parse_args()
     gtrace = [sys.executable, "-m", "gtrace", "run", "--quiet", "--no-report"]
     with tempfile.TemporaryDirectory() as folder:
@@ -50,7 +56,7 @@ def main() -> None:
         if options.calls:
             bare += ["-m", "viztracer", "--quiet", "-o", str(place / "viz.json"), "--"]
         print(f"{'workload':20} {'recorded / ' + ('viztracer' if options.calls else 'bare'):>20}")
-        for script in sorted(WORKLOADS.glob("*.py")):
+        for script in (WORKLOADS / f"{name}.py" for name in options.names):
             pairs = [
                 (work_s(bare, script, place), work_s(recorded, script, place)) for _ in range(options.rounds)
             ]
