@@ -118,7 +118,7 @@ def wait_for_process_lock():
 
 begin = time.monotonic_ns()
 globals()[sys.argv[2]]()
-print(begin, time.monotonic_ns())
+print(begin, time.monotonic_ns(), flush=True)
 agent.stop()
 os._exit(0)
 """
