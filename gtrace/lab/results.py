@@ -79,7 +79,7 @@ def _read_file(path: Path) -> tuple[Results, ...]:
         labs = msgspec.convert(content["labs"], tuple[Results, ...])
     except OSError as error:
         raise RecordingError(f"cannot read the results: {path}: {error.strerror}; check the path") from error
-    except (ValueError, KeyError, TypeError, RecursionError) as error:
+    except (msgspec.ValidationError, ValueError, KeyError, TypeError, RecursionError) as error:
         raise RecordingError(f"no results of a lab: {path}: {_why(error)}{NO_RESULTS}") from error
     return tuple(_plain(_with_pages(lab, lambda page: _existing(path.parent / page))) for lab in labs)
 
