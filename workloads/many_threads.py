@@ -14,7 +14,7 @@ import threading
 
 
 def count(numbers, totals):
-    totals.append(sum(number for number in numbers if number % 3))
+    totals.append(sum([number for number in numbers if number % 3]))
 
 
 def main():
