@@ -52,6 +52,7 @@ typedef struct {
     uint32_t thread;
     volatile bool busy; /* in the slow path: a signal handler must not enter it, too */
     volatile bool in_call;
+    uint32_t away_chunk; /* of the record that tells `away_since` */
     uint64_t away_since; /* when it let go of the GIL, or 0 where it has it or never had it */
     uint64_t call;       /* the last call since then, as recorded, or 0 */
     uint64_t call_began; /* since when that, or others like it without a break, goes on */

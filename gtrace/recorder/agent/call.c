@@ -58,7 +58,7 @@ void gt_call_begin(gt_region *region, uint64_t call) {
     } else {
         self->call = call;
         self->call_began = self->away_since;
-        if (!gt_write_here(gt_record_of(call, GT_CALL)))
+        if (self->chunk != self->away_chunk || !gt_write_here(gt_record_of(call, GT_CALL)))
             note(region, GT_TIMED_CALL, self->away_since, call);
     }
     self->call_ended = 0;

@@ -19,7 +19,7 @@ static inline uint64_t gt_call_of(enum gt_function function, int fd) {
 static inline gt_region *gt_call_region(void) {
     gt_region *region = gt_region_now();
     const gt_thread *self = &gt_self;
-    if (!region || self->region != region || !self->away_since || self->in_call)
+    if (!region || self->region != region || !self->away_since || self->in_call || self->busy)
         return NULL;
     return region;
 }
@@ -34,6 +34,7 @@ void gt_call_note_end(gt_region *region, uint64_t time_ns);
 static inline void gt_call_stretch_begins(uint64_t time_ns) {
     gt_self.call = 0;
     gt_self.in_call = false;
+    gt_self.away_chunk = gt_self.chunk;
     gt_self.away_since = time_ns;
 }
 
