@@ -145,7 +145,7 @@ def test_io_bound_on_sockets_and_pipes_waits_for_io(wait: str, reason: str) -> N
 
 
 def test_cpu_bound_threads_take_turns_and_never_sleep() -> None:
-    recorded = run("cpu_bound", "--limit=60000")
+    recorded = run("cpu_bound", "--limit=150000")
     counters = recorded.named("counter-")
     assert len(counters) == 2
     for counter in counters:
