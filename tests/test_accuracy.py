@@ -37,6 +37,8 @@ def threads(tmp_path_factory):
         if (scenario, options) not in recorded:
             seen = undisturbed(scenario, tmp_path_factory.mktemp(scenario), *options)
             recorded[scenario, options] = {one.witness.thread: one for one in seen}
+        if any(one.stolen_ns for one in recorded[scenario, options].values()):
+            pytest.skip("the machine's host took cores from it each time: no clock tells whose")
         return recorded[scenario, options]
 
     return record
