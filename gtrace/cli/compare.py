@@ -60,24 +60,19 @@ def run(arguments: argparse.Namespace) -> int:
     from gtrace.analysis.compared import as_data
     from gtrace.analysis.variants import sort_variants
     from gtrace.cli.comparing import show_comparison
-    from gtrace.cli.files import require_writable, write_text
+    from gtrace.cli.files import STDOUT, put_output, require_writable, require_writable_output
 
     given = places(arguments.recordings, arguments.variant)
     if not arguments.no_report:
         require_writable(arguments.output)
-    if arguments.json not in (None, "-"):
-        require_writable(Path(arguments.json))
+    require_writable_output(arguments.json)
     timeline_of = lru_cache(maxsize=KEPT)(fold)
     measured = _measured(given, timeline_of, Console(stderr=True, quiet=arguments.quiet))
     found = sort_variants(measured)
     comparisons = compare([one.variant for one in found])
-    show_comparison(found, comparisons, Console(stderr=arguments.json == "-", quiet=arguments.quiet))
+    show_comparison(found, comparisons, Console(stderr=arguments.json == STDOUT, quiet=arguments.quiet))
     if arguments.json is not None:
-        text = json.dumps(as_data(found, comparisons), indent=1) + "\n"
-        if arguments.json == "-":
-            sys.stdout.write(text)
-        else:
-            write_text(Path(arguments.json), text)
+        put_output(arguments.json, json.dumps(as_data(found, comparisons), indent=1) + "\n")
     if not arguments.no_report:
         as_given = {os.path.abspath(path): path for _, path in given}
         shown = [(one, timeline_of(as_given[str(one.paths[one.typical_run])])) for one in found]
@@ -145,18 +140,13 @@ def _counted(given: list[tuple[str, Path]], console: Console) -> Iterator[tuple[
 def _write_page(
     drawn: Sequence[tuple[Sorted, Timeline]], comparisons: Sequence[Comparison], arguments: Any
 ) -> None:
-    from gtrace.cli.files import write_text
+    from gtrace.cli.pages import open_page, write_page
     from gtrace.report.compare import Shown, render_comparison
-    from gtrace.report.index import render_index
 
     page: Path = arguments.output
     shown = [Shown(one.variant, one.typical_run, timeline) for one, timeline in drawn]
-    write_text(page, render_comparison(shown, comparisons))
-    if page.parent.name == "reports":
-        write_text(page.parent / "index.html", render_index(page.parent))
+    write_page(page, render_comparison(shown, comparisons))
     if not arguments.quiet:
         print(f"page: {page}", file=sys.stderr)
     if arguments.open:
-        import webbrowser
-
-        webbrowser.open(page.absolute().as_uri())
+        open_page(page)

@@ -3,13 +3,17 @@
 from __future__ import annotations
 
 import os
+import sys
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Final
 
 from gtrace.errors import OutputError
 
 if TYPE_CHECKING:
     from collections.abc import Callable
+
+STDOUT: Final = "-"
+"""Given for a file, it means standard output."""
 
 
 def require_writable_folder(folder: Path) -> None:
@@ -44,6 +48,21 @@ def write_whole(path: Path, write: Callable[[Path], None]) -> None:
 def write_text(path: Path, text: str) -> None:
     """Writes ``text`` as UTF-8; lone surrogates, which it has no form for, become ``?``."""
     write_whole(path, lambda part: _put(part, text))
+
+
+def require_writable_output(where: str | None) -> None:
+    """The same as ``require_writable`` for a file that may be ``STDOUT``, or None: not wanted."""
+    if where not in (None, STDOUT):
+        require_writable(Path(where))
+
+
+def put_output(where: str, text: str) -> None:
+    """Writes ``text`` to the file ``where``, or prints it where that is ``STDOUT``."""
+    if where == STDOUT:
+        sys.stdout.write(text)
+        sys.stdout.flush()
+    else:
+        write_text(Path(where), text)
 
 
 def _put(part: Path, text: str) -> None:

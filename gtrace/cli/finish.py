@@ -3,11 +3,9 @@
 from __future__ import annotations
 
 import json
-import sys
 from contextlib import contextmanager
 from dataclasses import dataclass
 from itertools import count
-from pathlib import Path
 from typing import TYPE_CHECKING
 
 from rich.console import Console
@@ -15,13 +13,15 @@ from rich.progress import BarColumn, Progress, TextColumn
 
 from gtrace.analysis.summary import summarize
 from gtrace.cli.console import show_summary
-from gtrace.cli.files import write_text
+from gtrace.cli.files import put_output
+from gtrace.cli.pages import open_page, write_page
 from gtrace.cli.span import span_of
 from gtrace.recording import compact
 from gtrace.timeline.build import build_timeline
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
+    from pathlib import Path
 
     from gtrace.recording import Recording
     from gtrace.timeline import Timeline
@@ -63,11 +63,9 @@ def finish(recording: Recording, wishes: Wishes) -> None:
     else:
         console.print(f"recording: {recording.path}", soft_wrap=True, markup=False, highlight=False)
     if wishes.json is not None:
-        _write_json(summary, wishes.json)
+        put_output(wishes.json, json.dumps(summary, indent=1) + "\n")
     if wishes.open and wishes.page is not None:
-        import webbrowser
-
-        webbrowser.open(wishes.page.absolute().as_uri())
+        open_page(wishes.page)
 
 
 @contextmanager
@@ -85,20 +83,6 @@ def _steps(console: Console) -> Iterator[Callable[[str], None]]:
 
 def _write_page(timeline: Timeline, wishes: Wishes) -> None:
     from gtrace.report import render
-    from gtrace.report.index import render_index
 
-    page = wishes.page
-    if page is None:
-        return
-    write_text(page, render(timeline, span_of(*wishes.span, timeline.run.duration)))
-    if page.parent.name == "reports":
-        write_text(page.parent / "index.html", render_index(page.parent))
-
-
-def _write_json(summary: dict[str, object], where: str) -> None:
-    text = json.dumps(summary, indent=1) + "\n"
-    if where == "-":
-        sys.stdout.write(text)
-        sys.stdout.flush()
-    else:
-        write_text(Path(where), text)
+    if wishes.page is not None:
+        write_page(wishes.page, render(timeline, span_of(*wishes.span, timeline.run.duration)))

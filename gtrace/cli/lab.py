@@ -7,7 +7,8 @@ from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final
 
-from gtrace.cli.files import require_writable, write_text
+from gtrace.cli.files import STDOUT, put_output, require_writable, require_writable_output
+from gtrace.cli.pages import write_page
 
 if TYPE_CHECKING:
     import argparse
@@ -17,7 +18,6 @@ if TYPE_CHECKING:
     from gtrace.lab.results import Results
 
 PAGE: Final = Path("reports/lab.html")
-REPORTS: Final = "reports"
 EXIT_NOT_ALL: Final = 1
 EXIT_INTERRUPTED: Final = 130
 EPILOG: Final = (
@@ -59,8 +59,8 @@ def run(arguments: argparse.Namespace) -> int:
     if arguments.list:
         _list(experiments)
         return 0
-    for file in (arguments.report, *([Path(arguments.json)] if arguments.json not in (None, "-") else [])):
-        require_writable(file)
+    require_writable(arguments.report)
+    require_writable_output(arguments.json)
     if arguments.sources:
         _finish(_read(arguments.sources, arguments.names), arguments)
         return 0
@@ -98,24 +98,12 @@ def _finish(labs: Sequence[Results], arguments: argparse.Namespace) -> None:
     from gtrace.lab.results import to_json
     from gtrace.report.lab import render_lab
 
-    if arguments.json == "-":
-        sys.stdout.write(to_json(labs, Path()))
-        sys.stdout.flush()
-    elif arguments.json is not None:
-        file = Path(arguments.json)
-        write_text(file, to_json(labs, file.parent))
+    if arguments.json is not None:
+        put_output(arguments.json, to_json(labs, Path(arguments.json).parent))
     page = arguments.report
-    write_text(page, render_lab(labs, page.parent, arguments.expect))
-    _write_index(page.parent)
-    show(labs, sys.stderr if arguments.json == "-" else sys.stdout)
+    write_page(page, render_lab(labs, page.parent, arguments.expect))
+    show(labs, sys.stderr if arguments.json == STDOUT else sys.stdout)
     print(f"page: {page}", file=sys.stderr)
-
-
-def _write_index(folder: Path) -> None:
-    from gtrace.report.index import render_index
-
-    if folder.name == REPORTS:
-        write_text(folder / "index.html", render_index(folder))
 
 
 def _list(experiments: Sequence[Experiment]) -> None:

@@ -12,7 +12,7 @@ from pathlib import Path
 from typing import Any, Final
 
 from gtrace.cli.capture import capture, require_evidence
-from gtrace.cli.files import require_writable, require_writable_folder
+from gtrace.cli.files import require_writable, require_writable_folder, require_writable_output
 from gtrace.cli.span import add_span_options, require_sense
 from gtrace.errors import LaunchError, UsageError
 from gtrace.recorder.launch import LaunchOptions
@@ -137,5 +137,4 @@ def _check_places(page: Path | None, json: str | None) -> None:
         raise LaunchError(f"no current folder: {error.strerror}: change to one that exists") from error
     if page is not None:
         require_writable(page)
-    if json is not None and json != "-":
-        require_writable(Path(json))
+    require_writable_output(json)

@@ -11,13 +11,15 @@ from gtrace.analysis.compare import pool_labels, pool_states, pool_threads
 from gtrace.analysis.measures import MEASURES, STATE_MEASURES, Unit
 from gtrace.analysis.variants import cautions, differing_settings
 from gtrace.analysis.wording import amount, band, change
-from gtrace.model import EVIDENCE_MEANING, MEANING, NS_PER_S, State
+from gtrace.model import MEANING, NS_PER_S, State
 from gtrace.report import facts
 from gtrace.report.escape import prose, safe_text, script_json
-from gtrace.report.palette import COLOURS, LABELS, PATTERNED, css_variables
+from gtrace.report.frame import About, frame
+from gtrace.report.legend import evidence_entries, state_entries
+from gtrace.report.palette import LABELS
 from gtrace.report.part import MOST_BYTES, fitting_part
 from gtrace.report.script import bundle
-from gtrace.report.template import asset, template
+from gtrace.report.template import template
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -60,18 +62,13 @@ def _context(shown: Sequence[Shown], comparisons: Sequence[Comparison]) -> dict[
     names = [safe_text(variant.name) for variant in variants]
     parts = [fitting_part(one.timeline, None, MOST_BYTES // len(shown)) for one in shown]
     runs = [{**_run_config(part.timeline), "columns": part.packed.header} for part in parts]
-    config = {"runs": runs, "states": _states(), "evidence": _evidence_kinds()}
+    config = {"runs": runs, "states": state_entries(), "evidence": evidence_entries()}
     first = variants[0].runs[0].run
-    sentences = [line for comparison in comparisons for line in _sentences(comparison)]
     return {
         "names": names,
-        "title": " → ".join(names) if len(names) == len(("one", "two")) else " · ".join(names),
-        "command": facts.command_line(first),
+        **frame(_about(shown, comparisons), "compare.css"),
         "started": facts.started(first),
-        "started_at": f"{first.started_at:.3f}",
-        "pythons": list(dict.fromkeys(facts.python_of(variant.runs[0].run) for variant in variants)),
-        "version": safe_text(first.gtrace_version),
-        "summary": safe_text("; ".join(sentences[:2]) or comparisons[0].nothing_named),
+        "pythons": _pythons(variants),
         "cautions": [prose(caution) for caution in cautions(variants)],
         "comparisons": [_told(comparison) for comparison in comparisons],
         "settings": [
@@ -82,17 +79,33 @@ def _context(shown: Sequence[Shown], comparisons: Sequence[Comparison]) -> dict[
         "pools": _pools(variants)[:MOST_POOLS],
         "pools_left": max(0, len(pool_labels(variants)) - MOST_POOLS),
         "runs": [_run(one, part) for one, part in zip(shown, parts, strict=True)],
-        "about": [_about(variant) for variant in variants],
+        "details": [_details(variant) for variant in variants],
         "states": [(state.value, LABELS[state], MEANING[state]) for state in State],
         "colours": VARIANT_COLOURS,
-        "light": Markup(css_variables("light")),  # noqa: S704 - constants of this package
-        "dark": Markup(css_variables("dark")),  # noqa: S704 - constants of this package
-        "style": asset("page.css"),
-        "compare_style": asset("compare.css"),
         "config": Markup(script_json(config)),  # noqa: S704 - escaped there
         "blobs": [part.packed.blob for part in parts],
         "script": bundle(COMPARE_SCRIPTS),
     }
+
+
+def _about(shown: Sequence[Shown], comparisons: Sequence[Comparison]) -> About:
+    variants = [one.variant for one in shown]
+    names = [safe_text(variant.name) for variant in variants]
+    sentences = [line for comparison in comparisons for line in _sentences(comparison)]
+    first = variants[0].runs[0].run
+    return About(
+        version=safe_text(first.gtrace_version),
+        title=" → ".join(names) if len(names) == len(("one", "two")) else " · ".join(names),
+        command=facts.command_line(first),
+        started=first.started_at,
+        python=", ".join(_pythons(variants)),
+        verdict_code="comparison",
+        verdict=safe_text("; ".join(sentences[:2]) or comparisons[0].nothing_named),
+    )
+
+
+def _pythons(variants: Sequence[Variant]) -> list[str]:
+    return list(dict.fromkeys(facts.python_of(variant.runs[0].run) for variant in variants))
 
 
 def _run_config(timeline: Timeline) -> dict[str, Any]:
@@ -113,18 +126,6 @@ def _run_config(timeline: Timeline) -> dict[str, Any]:
             for row in timeline.threads.to_dict("records")
         ],
     }
-
-
-def _states() -> list[dict[str, Any]]:
-    return [
-        {"id": s.value, "label": LABELS[s], "meaning": MEANING[s], "light": COLOURS[s].light,
-         "dark": COLOURS[s].dark, "striped": s in PATTERNED}
-        for s in State
-    ]  # fmt: skip
-
-
-def _evidence_kinds() -> list[dict[str, str]]:
-    return [{"id": kind.value, "meaning": meaning} for kind, meaning in EVIDENCE_MEANING.items()]
 
 
 def _sentences(comparison: Comparison) -> list[str]:
@@ -289,7 +290,7 @@ def _run(one: Shown, part: Part) -> dict[str, str]:
     return {"name": safe_text(one.variant.name), "which": which, "wall": wall}
 
 
-def _about(variant: Variant) -> dict[str, Any]:
+def _details(variant: Variant) -> dict[str, Any]:
     run = variant.runs[0].run
     notes = dict.fromkeys(note for measured in variant.runs for note in measured.run.notes)
     return {

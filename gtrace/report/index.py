@@ -8,7 +8,8 @@ from datetime import datetime, timezone
 from html.parser import HTMLParser
 from typing import Final
 
-from gtrace.report.template import asset, template
+from gtrace.report.frame import frame
+from gtrace.report.template import template
 
 INDEX_NAME: Final = "index.html"
 HEAD_CHARACTERS: Final = 32_768
@@ -49,7 +50,7 @@ class _Meta(HTMLParser):
 
 def render_index(folder: str | os.PathLike[str]) -> str:
     """HTML that lists the pages in ``folder``, the newest run first."""
-    return template("index.html").render(entries=entries(folder), style=asset("page.css"))
+    return template("index.html").render({**frame(None), "entries": entries(folder)})
 
 
 def entries(folder: str | os.PathLike[str]) -> list[Entry]:

@@ -15,10 +15,11 @@ from gtrace.lab.claims import Outcome
 from gtrace.lab.results import by_claim, column_names
 from gtrace.model import State
 from gtrace.report.escape import prose, safe_text, script_json
+from gtrace.report.frame import About, frame
 from gtrace.report.labmerge import charts, grids, number
-from gtrace.report.palette import COLOURS, css_variables
+from gtrace.report.palette import COLOURS
 from gtrace.report.script import bundle, plotly
-from gtrace.report.template import asset, template
+from gtrace.report.template import template
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping, Sequence
@@ -81,21 +82,27 @@ def render_lab(labs: Sequence[Results], folder: Path, expected: Sequence[str] = 
     drawn = {claim["name"]: claim["charts"] for claim in claims if claim["charts"]}
     outcomes = [[result.finding.outcome for result in results if result] for results in by_claim(labs)]
     return template("lab.html").render({
-        "verdict": verdict(outcomes, names),
+        **frame(_about(labs, verdict(outcomes, names)), "lab.css"),
         "columns": [_column(lab, name) for lab, name in zip(labs, names, strict=True)],
         "claims": claims,
         "missing": [safe_text(name) for name in dict.fromkeys(expected) if name not in known],
-        "started": max((lab.measured_at for lab in labs), default=0.0),
-        "version": safe_text(labs[0].gtrace) if labs else "",
         "many_rows": MANY_ROWS,
-        "light": Markup(css_variables("light")),  # noqa: S704 - constants of this package
-        "dark": Markup(css_variables("dark")),  # noqa: S704 - constants of this package
-        "style": asset("page.css"),
-        "lab_style": asset("lab.css"),
         "config": Markup(script_json({"charts": drawn, "colours": _colours()})),  # noqa: S704 - escaped there
         "script": bundle(SCRIPTS),
         "plotly": plotly() if drawn else "",
     })  # fmt: skip
+
+
+def _about(labs: Sequence[Results], verdict: str) -> About:
+    return About(
+        version=safe_text(labs[0].gtrace) if labs else "",
+        title="The lab",
+        command="gtrace lab",
+        started=max((lab.measured_at for lab in labs), default=0.0),
+        python=", ".join(safe_text(name) for name in column_names([lab.interpreter for lab in labs])),
+        verdict_code="lab",
+        verdict=verdict,
+    )
 
 
 def _colours() -> list[dict[str, str]]:

@@ -10,16 +10,19 @@ from gtrace.analysis.verdict import judge
 from gtrace.model import EVIDENCE_MEANING, MEANING, State
 from gtrace.report import facts
 from gtrace.report.escape import prose, safe_text, script_json
+from gtrace.report.frame import About, frame
+from gtrace.report.legend import evidence_entries, state_entries
 from gtrace.report.names import shortener
-from gtrace.report.palette import COLOURS, LABELS, PATTERNED, css_variables
+from gtrace.report.palette import LABELS
 from gtrace.report.part import Part, Span, fitting_part, overview
 from gtrace.report.script import bundle, plotly
-from gtrace.report.template import asset, template
+from gtrace.report.template import template
 from gtrace.timeline.blockers import lanes_at
 from gtrace.timeline.wakeups import CAUSES
 
 if TYPE_CHECKING:
-    from gtrace.timeline.timeline import Timeline
+    from gtrace.analysis.verdict import Verdict
+    from gtrace.timeline.timeline import RunInfo, Timeline
 
 SCRIPTS: Final = (
     "format.js", "store.js", "aggregate.js", "gil.js", "groups.js", "blame.js", "locks.js", "wakeups.js",
@@ -52,12 +55,9 @@ def page_context(timeline: Timeline, part: Part) -> dict[str, Any]:
         config["part"] = {"from": int(part.span.begin), "to": int(part.span.end)}
         config["overview"] = overview(timeline)
     return {
-        "title": facts.title_of(run),
-        "command": facts.command_line(run),
+        **frame(_about(run, verdict)),
         "started": facts.started(run),
-        "started_at": f"{run.started_at:.3f}",
         "run": run,
-        "python": facts.python_of(run),
         "verdict": {
             "code": verdict.code,
             "text": safe_text(verdict.text),
@@ -73,14 +73,23 @@ def page_context(timeline: Timeline, part: Part) -> dict[str, Any]:
         "evidence_meaning": [(kind.value, meaning) for kind, meaning in EVIDENCE_MEANING.items()],
         "notes": [prose(note) for note in run.notes],
         "states": [(state.value, LABELS[state], MEANING[state]) for state in State],
-        "light": Markup(css_variables("light")),  # noqa: S704 - constants of this package
-        "dark": Markup(css_variables("dark")),  # noqa: S704 - constants of this package
-        "style": asset("page.css"),
         "config": Markup(script_json(config)),  # noqa: S704 - escaped there
         "blob": part.packed.blob,
         "script": bundle(SCRIPTS),
         "plotly": plotly(),
     }
+
+
+def _about(run: RunInfo, verdict: Verdict) -> About:
+    return About(
+        version=run.gtrace_version,
+        title=facts.title_of(run),
+        command=facts.command_line(run),
+        started=run.started_at,
+        python=facts.python_of(run),
+        verdict_code=verdict.code,
+        verdict=safe_text(verdict.text),
+    )
 
 
 def _config(timeline: Timeline) -> dict[str, Any]:
@@ -92,17 +101,13 @@ def _config(timeline: Timeline) -> dict[str, Any]:
         "switchInterval": round(run.switch_interval_s * 1e9),
         "callsKnownFrom": int(timeline.calls_known_from),
         "title": facts.title_of(run),
-        "states": [
-            {"id": s.value, "label": LABELS[s], "meaning": MEANING[s], "light": COLOURS[s].light,
-             "dark": COLOURS[s].dark, "striped": s in PATTERNED}
-            for s in State
-        ],
-        "evidence": [{"id": kind.value, "meaning": meaning} for kind, meaning in EVIDENCE_MEANING.items()],
+        "states": state_entries(),
+        "evidence": evidence_entries(),
         "causes": [WAKEUP_CAUSES[cause] for cause in CAUSES.categories],
         "threads": _threads(timeline),
         "joins": _joins(timeline),
         "standing": _standing(timeline),
-    }  # fmt: skip
+    }
 
 
 def _joins(timeline: Timeline) -> list[dict[str, Any]]:
