@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import signal
 
 from gtrace.recorder import exits
@@ -10,7 +11,7 @@ from gtrace.recorder import exits
 def test_a_second_signal_does_not_end_the_program_while_the_first_one_saves(monkeypatch):
     """``timeout`` sends its signal to a command and to its group."""
     happened = []
-    monkeypatch.setattr(exits._SavingDeath, "ends", False)
+    monkeypatch.setattr(exits._SavingDeath, "dying", 0)
     monkeypatch.setattr(exits._signal, "signal", lambda *_arguments: happened.append("default"))
     monkeypatch.setattr(exits.os, "kill", lambda _pid, number: happened.append(number))
     first, second = exits._SavingDeath(0), exits._SavingDeath(0)
@@ -23,3 +24,14 @@ def test_a_second_signal_does_not_end_the_program_while_the_first_one_saves(monk
     first.save = second.save = save
     first(signal.SIGTERM, None)
     assert happened == ["saves", "saved", "default", signal.SIGTERM]
+
+
+def test_a_child_forked_while_its_parent_saves_dies_of_its_own_signal(monkeypatch):
+    happened = []
+    monkeypatch.setattr(exits._SavingDeath, "dying", os.getppid())
+    monkeypatch.setattr(exits._signal, "signal", lambda *_arguments: None)
+    monkeypatch.setattr(exits.os, "kill", lambda _pid, number: happened.append(number))
+    death = exits._SavingDeath(0)
+    death.save = lambda: happened.append("saved")
+    death(signal.SIGTERM, None)
+    assert happened == ["saved", signal.SIGTERM]

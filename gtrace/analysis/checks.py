@@ -120,6 +120,8 @@ def _word(bound: Bound, value: float) -> str:
 _GIL: Final = (Source.GIL,)
 _CALLS: Final = (Source.CALLS,)
 VERDICT_NEEDS: Final[dict[str, tuple[Source, ...]]] = {
+    "deadlock": (Source.THREADS,),
+    "stuck": _GIL,
     "stalled": (Source.GIL, Source.SCHEDULER),
     "starved": (Source.SCHEDULER,),
     "gil_hogged": _GIL,

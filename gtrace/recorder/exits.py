@@ -43,14 +43,14 @@ class _SavingDeath(int):
     """
 
     save: Callable[[], None]
-    ends = False
+    dying = 0
+    """The process that dies: a child that it forked meanwhile does not."""
 
     def __call__(self, number: int, _frame: FrameType | None) -> None:
-        if (
-            _SavingDeath.ends
-        ):  # timeout(1) sends its signal twice: the second must not cost what is being saved
+        # timeout(1) sends its signal twice: the second must not cost what is being saved
+        if _SavingDeath.dying == os.getpid():
             return
-        _SavingDeath.ends = True
+        _SavingDeath.dying = os.getpid()
         self.save()
         _signal.signal(number, _signal.SIG_DFL)
         os.kill(os.getpid(), number)
