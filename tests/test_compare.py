@@ -18,7 +18,7 @@ from gtrace.analysis.compared import as_data
 from gtrace.analysis.measures import MEASURES, NO_GIL
 from gtrace.analysis.measuring import measure
 from gtrace.analysis.variants import Recorded, cautions, differing_settings, sort_variants
-from gtrace.analysis.wording import amount, band, change, percent
+from gtrace.analysis.wording import amount, band, change, percent, seconds
 from gtrace.errors import UsageError
 from gtrace.model import State
 
@@ -459,6 +459,20 @@ def test_changes_are_percent_or_factors(before, after, shown):
     assert change(before, after) == shown
 
 
-def test_what_is_there_but_small_is_not_nothing():
-    assert percent(0.0001) == "<0.1 %"
-    assert percent(0) == "0 %"
+@pytest.mark.parametrize(
+    ("value", "shown"),
+    [
+        (0.0, "0 s"), (2e-8, "20.0 ns"), (1.5e-6, "1.50 µs"), (0.0123, "12.3 ms"), (0.99949, "999 ms"),
+        (0.9999, "1.00 s"), (1.2344, "1.23 s"), (99.99, "100 s"), (12345.6, "12,346 s"),
+    ],
+)  # fmt: skip
+def test_durations_have_three_digits_and_a_unit_that_suits(value, shown):
+    assert seconds(value) == shown
+
+
+@pytest.mark.parametrize(
+    ("share", "shown"),
+    [(0, "0 %"), (0.0004, "<0.1 %"), (0.0123, "1.2 %"), (0.5, "50 %"), (0.9996, ">99.9 %"), (1, "100 %")],
+)
+def test_a_small_share_is_never_shown_as_none(share, shown):
+    assert percent(share) == shown

@@ -19,24 +19,6 @@ main  50-100  io_wait
 
 
 @pytest.mark.parametrize(
-    ("value", "shown"),
-    [
-        (0.0, "0 s"), (2e-8, "20.0 ns"), (1.5e-6, "1.50 µs"), (0.0123, "12.3 ms"), (0.99949, "999 ms"),
-        (0.9999, "1.00 s"), (1.2344, "1.23 s"), (99.99, "100 s"), (12345.6, "12,346 s"),
-    ],
-)  # fmt: skip
-def test_durations_have_three_digits_and_a_unit_that_suits(value, shown):
-    assert facts.seconds(value) == shown
-
-
-@pytest.mark.parametrize(
-    ("share", "shown"), [(0, "0 %"), (0.0004, "<0.1 %"), (0.0123, "1.2 %"), (0.5, "50 %"), (1, "100 %")]
-)
-def test_a_small_share_is_never_shown_as_none(share, shown):
-    assert facts.percent(share) == shown
-
-
-@pytest.mark.parametrize(
     ("command", "title"),
     [
         (("python", "a/b.py", "x.py"), "b.py"),

@@ -11,7 +11,7 @@ ROUNDS_UP: Final = 0.9995
 TIMES: Final = 3.0
 """From so many times as much on, a change is told as a factor and not in percent."""
 SMALLEST_S: Final = 1e-9
-SMALLEST_SHARE: Final = 0.0005
+SMALLEST_SHARE: Final = 0.001
 ROUGH_CORES: Final = 0.1
 """From so many cores in use on, two places after the point say enough."""
 ONE_PLACE: Final = 0.0995
@@ -55,10 +55,12 @@ def digits(value: float) -> str:
 
 
 def percent(share: float) -> str:
-    """A share of one; what is there but small never reads 0 %."""
+    """A share of one; what is there but small never reads 0 %, nor what lacks a little 100 %."""
     size = abs(share)
     if 0 < size < SMALLEST_SHARE:
         return "<0.1 %"
+    if 1 - SMALLEST_SHARE < size < 1:
+        return ">99.9 %"
     return f"{size * 100:.{1 if 0 < size < ONE_PLACE else 0}f} %"
 
 

@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Any, Final
 import numpy as np
 
 from gtrace.analysis.summary import gil_numbers, parallelism
+from gtrace.analysis.wording import percent, seconds
 from gtrace.model import NS_PER_S, Evidence, Gil, Source, State
 from gtrace.report.escape import safe_text
 from gtrace.report.part import MOST_BYTES
@@ -26,9 +27,6 @@ if TYPE_CHECKING:
 NOT_KNOWN: Final = "not known"
 MUCH_UNKNOWN: Final = 0.01
 """From this share of the run in unknown states on, a sum of known states is a lower bound."""
-ROUNDS_UP: Final = 0.9995
-"""From this share of a unit on, three digits round up to the whole unit."""
-SMALLEST_SHARE: Final = 0.001
 INFERRED_BANNER: Final = (
     "Calls alone cannot tell running from gil_wait: this run holds no evidence of who had the GIL. "
     "Hatched intervals are inferred from the calls; where the calls leave it open, the state is unknown."
@@ -108,25 +106,6 @@ def python_of(run: RunInfo) -> str:
 def started(run: RunInfo) -> str:
     """When the run began, to the minute, UTC: a page must not depend on where it is rendered."""
     return datetime.fromtimestamp(run.started_at, tz=timezone.utc).strftime("%Y-%m-%d %H:%M UTC")
-
-
-def seconds(value: float) -> str:
-    """A duration with three significant digits, in the unit that suits its size."""
-    for limit, scale, unit in ((1e-6, 1e9, "ns"), (1e-3, 1e6, "µs"), (1.0, 1e3, "ms")):
-        if abs(value) < limit * ROUNDS_UP:
-            return f"{_significant(value * scale)} {unit}" if value else "0 s"
-    return f"{value:,.0f} s" if value >= 1e3 * ROUNDS_UP else f"{_significant(value)} s"
-
-
-def _significant(value: float) -> str:
-    return f"{value:#.3g}".rstrip(".")
-
-
-def percent(share: float) -> str:
-    """A share of one as a percentage; what is there but small never reads 0 %."""
-    if 0 < share < SMALLEST_SHARE:
-        return f"<{SMALLEST_SHARE:.1%}".replace("%", " %")
-    return f"{share * 100:.{1 if 0 < share < 100 * SMALLEST_SHARE else 0}f} %"
 
 
 def only_inferred(timeline: Timeline) -> bool:
