@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any, Final
 import numpy as np
 import pandas as pd
 
-from gtrace.errors import RecordingError, RecordingFormatError
+from gtrace.evidence.files import WHY_FULL, Layout, read_evidence
 from gtrace.evidence.gil_format import (
     CHUNK,
     CHUNK_BYTES,
@@ -35,7 +35,7 @@ if TYPE_CHECKING:
 
 __all__ = ["GilEvents", "GilKind", "check_gil", "holds", "lock_waits", "read_gil"]
 
-WHY_FULL: Final = ("", "it reached the size it may have", "the disk is full", "its file could not grow")
+LAYOUT: Final = Layout("GIL evidence", MAGIC, VERSION, HEADER)
 
 
 @dataclass(frozen=True)
@@ -78,11 +78,7 @@ def read_gil(path: Path | str) -> GilEvents:
     Raises RecordingError where the file cannot be read or is none of the agent's, and
     RecordingFormatError where a newer gtrace wrote it.
     """
-    try:
-        content = np.fromfile(path, dtype=np.uint8)
-    except OSError as error:
-        raise RecordingError(f"cannot read GIL evidence: {path}: {error.strerror}") from error
-    header = _header(content, path)
+    content, header = read_evidence(path, LAYOUT)
     damage: list[str] = []
     if header["magic"] == b"":
         damage.append("The process ended before the agent had written anything.")
@@ -121,21 +117,6 @@ def _up_to(events: pd.DataFrame, full_at_ns: int) -> tuple[pd.DataFrame, int]:
 def _reason(header: np.void) -> str:
     text: bytes = header["reason"]
     return text.decode("utf-8", "replace")
-
-
-def _header(content: NDArray[np.uint8], path: Path | str) -> np.void:
-    whole = np.zeros(HEADER.itemsize, np.uint8)
-    whole[: min(len(content), HEADER.itemsize)] = content[: HEADER.itemsize]
-    header: np.void = whole.view(HEADER)[0]
-    start = bytes(content[: len(MAGIC)])
-    if any(start) and not MAGIC.startswith(start):
-        raise RecordingError(f"not GIL evidence: {path}: record again")
-    if header["version"] > VERSION:
-        raise RecordingFormatError(
-            f"GIL evidence of format {header['version']}: {path}: "
-            f"this gtrace reads up to {VERSION}, update it"
-        )
-    return header
 
 
 def _chunks(content: NDArray[np.uint8], damage: list[str]) -> NDArray[np.void]:

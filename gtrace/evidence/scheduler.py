@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Final
 import numpy as np
 import pandas as pd
 
-from gtrace.errors import RecordingError, RecordingFormatError
+from gtrace.evidence.files import WHY_FULL, Layout, not_evidence, read_evidence
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -46,6 +46,7 @@ HEADER: Final = np.dtype(
         ("reserved", "<u4"),
     ]
 )
+LAYOUT: Final = Layout("scheduler evidence", MAGIC, VERSION, HEADER)
 RECORD: Final = np.dtype([("time_ns", "<i8"), ("word", "<i8")])
 
 MOST_START_NS: Final = 60_000_000_000
@@ -65,9 +66,6 @@ class SwitchKind(IntEnum):
     NAME = 6
     EXEC = 7
     LOST = 8
-
-
-WHY_FULL: Final = ("", "it reached the size it may have", "the disk is full", "its file could not grow")
 
 
 @dataclass(frozen=True)
@@ -110,11 +108,9 @@ def read_scheduler(path: Path | str) -> SchedulerEvents:
     Raises RecordingError where the file cannot be read or holds something else, and RecordingFormatError
     where a newer gtrace wrote it.
     """
-    try:
-        content = np.fromfile(path, dtype=np.uint8)
-    except OSError as error:
-        raise RecordingError(f"cannot read scheduler evidence: {path}: {error.strerror}") from error
-    header = _header(content, path)
+    content, header = read_evidence(path, LAYOUT)
+    if not header["magic"]:
+        raise not_evidence(path, LAYOUT)
     damage = _said_by(header)
     columns = _columns(content, header, damage)
     order = np.argsort(columns["time_ns"].to_numpy(), kind="stable")
@@ -132,20 +128,6 @@ def read_scheduler(path: Path | str) -> SchedulerEvents:
         full_at_ns=int(header["full_at_ns"]),
         damage=tuple(damage),
     )
-
-
-def _header(content: NDArray[np.uint8], path: Path | str) -> np.void:
-    whole = np.zeros(HEADER.itemsize, np.uint8)
-    whole[: min(len(content), HEADER.itemsize)] = content[: HEADER.itemsize]
-    header: np.void = whole.view(HEADER)[0]
-    if bytes(whole[:8]) != MAGIC:
-        raise RecordingError(f"not scheduler evidence: {path}: record again")
-    if header["version"] > VERSION:
-        raise RecordingFormatError(
-            f"scheduler evidence of format {header['version']}: {path}: "
-            f"this gtrace reads up to {VERSION}, update it"
-        )
-    return header
 
 
 def _said_by(header: np.void) -> list[str]:
