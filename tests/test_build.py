@@ -9,7 +9,9 @@ import pytest
 from evidence_text import assert_says, raw, timeline_of, write_recording
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
-from twins import Reference, Scenario, call_steps, gil_steps, record_text, run_calls, run_gil, situation_of
+from twin_calls import call_steps, run_calls
+from twin_fold import Reference, Scenario, situation_of
+from twin_gil import gil_steps, record_text, run_gil
 
 from gtrace.recording import compact, load
 from gtrace.timeline.build import build_timeline

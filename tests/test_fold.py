@@ -13,20 +13,9 @@ import pytest
 from evidence_text import assert_says, timeline_of
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
-from twins import (
-    NAMES,
-    TICK,
-    WRAPPERS,
-    Call,
-    Reference,
-    Scenario,
-    call_steps,
-    gil_steps,
-    of_any_length,
-    run_calls,
-    run_gil,
-    situation_of,
-)
+from twin_calls import NAMES, TICK, WRAPPERS, Call, call_steps, of_any_length, run_calls
+from twin_fold import Reference, Scenario, situation_of
+from twin_gil import gil_steps, run_gil
 
 from gtrace.timeline.fold import fold, texts
 

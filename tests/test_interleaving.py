@@ -6,7 +6,8 @@ import numpy as np
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
-from twins import AWAY, C_CALL, PYTHON, holders_by_tick
+from twin_calls import AWAY, C_CALL, PYTHON
+from twin_gil import holders_by_tick
 
 from gtrace.timeline import interleaving
 from gtrace.timeline.cells import Need, Turn

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import numpy as np
 from hypothesis import given, settings
-from twins import AWAY, C_CALL, NAMES, PYTHON, WRAPPERS, call_steps, need_of, run_calls, waits_for
+from twin_calls import AWAY, C_CALL, NAMES, PYTHON, WRAPPERS, call_steps, need_of, run_calls, waits_for
 
 from gtrace.model import State
 from gtrace.timeline.cells import STATE_CODES, Need

@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
-from twins import Call, CallScript, call_steps, innermost_calls, run_calls
+from twin_calls import Call, CallScript, call_steps, innermost_calls, run_calls
 
 from gtrace.timeline.nesting import NO_CALL, UNRECORDED, nest
 from gtrace.timeline.steps import OUTSIDE, Axis

@@ -1,211 +1,37 @@
-"""Slow twins of the fold: what the vectorised code computes, said again in plain loops, tick by tick.
-
-Scenarios are small: a few threads, some tens of ticks of one microsecond. Everything happens on a
-tick, so a list with one entry a tick says all that there is to say about a thread.
-"""
+"""The slow twin of the fold: what the vectorised code computes, said again tick by tick."""
 
 from __future__ import annotations
 
 from collections import Counter
-from dataclasses import dataclass, field, replace
-from typing import Any, Final
+from dataclasses import dataclass, replace
+from typing import TYPE_CHECKING, Any, Final
 
 import numpy as np
-import pandas as pd
-from hypothesis import strategies as st
+from twin_calls import (
+    AWAY,
+    C_CALL,
+    NAMES,
+    PYTHON,
+    TICK,
+    Call,
+    CallScript,
+    innermost_calls,
+    need_of,
+    waits_for,
+)
+from twin_gil import FIRST_TID, IN_C, SWITCH_TICKS, GilScript, gil_events, holders_by_tick
 
-from gtrace.evidence.gil import GIL_KINDS, GilEvents, GilKind
-from gtrace.evidence.gil_calls import Descriptor, Function
+from gtrace.evidence.gil import GIL_KINDS, GilKind
 from gtrace.evidence.threads import ThreadRecord
 from gtrace.timeline.fold import Situation
 from gtrace.timeline.gil import gil_history
 from gtrace.timeline.kinds import Names, find_kinds
 from gtrace.timeline.lanes import Lanes
-from gtrace.timeline.nesting import NO_CALL, UNRECORDED, nest
+from gtrace.timeline.nesting import NO_CALL, nest
 from gtrace.timeline.steps import Axis, Steps, make_steps
 
-TICK: Final = 1000
-SWITCH_TICKS: Final = 4
-FIRST_TID: Final = 100
-PYTHON, C_CALL, AWAY = "python", "c call", "away"
-WORK = "work (a.py:1)"
-OTHER = "other (a.py:9)"
-EVENT = "Event.wait (/usr/lib/python3.13/threading.py:641)"
-QUEUE = "Queue.get (/usr/lib/python3.13/queue.py:154)"
-NAMES: Final = {
-    WORK: (PYTHON, "", ""),
-    OTHER: (PYTHON, "", ""),
-    EVENT: (PYTHON, "", ""),
-    QUEUE: (PYTHON, "", ""),
-    "builtins.sorted": (C_CALL, "", ""),
-    "time.sleep": (AWAY, "sleep", "sleep"),
-    "_thread.lock.acquire": (AWAY, "lock_wait", "lock"),
-    "socket.recv": (AWAY, "io_wait", "socket recv"),
-    "zlib.compress": (AWAY, "native", "compression"),
-}
-"""What a name says of its call: its kind, and for a call that is away its state and reason."""
-WRAPPERS: Final = {EVENT: "event", QUEUE: "queue"}
-
-
-@dataclass
-class Call:
-    lane: int
-    name: str
-    start: int
-    end: int = -1
-    outer: Call | None = None
-    number: int = -1
-    """Its place in the recording, where calls stand in the order they ended."""
-
-
-@dataclass
-class CallScript:
-    """Properly nested calls of several threads, as a stack machine a thread makes them."""
-
-    lanes: int
-    calls: list[Call] = field(default_factory=list)
-    """In the order they were entered."""
-    recorded: list[Call] = field(default_factory=list)
-    end: int = 0
-
-
-def run_calls(lanes: int, steps: list[tuple[int, int, int]]) -> CallScript:
-    """Plays (lane, what, ticks later): enters the function of that number, or leaves the innermost one."""
-    script, names, now = CallScript(lanes), list(NAMES), 0
-    stacks: list[list[Call]] = [[] for _ in range(lanes)]
-    for lane, what, later in steps:
-        now += later
-        stack = stacks[lane % lanes]
-        if what < len(names):
-            call = Call(lane % lanes, names[what], now, outer=stack[-1] if stack else None)
-            stack.append(call)
-            script.calls.append(call)
-        elif stack:
-            call = stack.pop()
-            call.end = now
-            script.recorded.append(call)
-    script.end = now + 1
-    for stack in stacks:
-        for call in reversed(stack):
-            call.end = script.end
-            script.recorded.append(call)
-    for number, call in enumerate(script.recorded):
-        call.number = number
-    return script
-
-
-def call_steps(lanes: int = 3, size: int = 40) -> st.SearchStrategy[list[tuple[int, int, int]]]:
-    return of_any_length(
-        st.tuples(st.integers(0, lanes - 1), st.integers(0, len(NAMES) + 5), st.integers(0, 3)), size
-    )
-
-
-def of_any_length(step: st.SearchStrategy[Any], size: int) -> st.SearchStrategy[list[Any]]:
-    """Lists of all lengths alike: hypothesis by itself prefers short ones, in which little happens."""
-    return st.integers(0, size).flatmap(lambda count: st.lists(step, min_size=count, max_size=count))
-
-
-def innermost_calls(script: CallScript, lane: int, start: int, end: int) -> list[Call | int]:
-    """By tick: the call entered last of those that go on, NO_CALL before any, UNRECORDED between them."""
-    own = [c for c in script.calls if c.lane == lane and max(c.start, start) < min(c.end, end)]
-    told: list[Call | int] = []
-    for tick in range(start, end):
-        going = [c for c in own if c.start <= tick < c.end]
-        begun = any(max(c.start, start) <= tick for c in own)
-        told.append(going[-1] if going else UNRECORDED if begun else NO_CALL)
-    return told
-
-
-@dataclass
-class GilScript:
-    """GIL and lock events that obey the rules of one GIL: (tick, lane, kind, address)."""
-
-    events: list[tuple[int, int, GilKind, int]] = field(default_factory=list)
-    end: int = 0
-
-
-TAKES: Final = {
-    GilKind.GIL_WAIT: ("away made call", "waits"),
-    GilKind.GIL_ACQUIRE: ("away made call waits", "holds"),
-    GilKind.GIL_RELEASE: ("holds", "away"),
-    GilKind.GIL_FORCED_RELEASE: ("holds", "made"),
-    GilKind.CALL: ("away made call", "call"),
-    GilKind.CALL_END: ("call", "away"),
-    GilKind.LOCK_WAIT: ("away", "lock"),
-    GilKind.LOCK_ACQUIRE: ("lock", "away"),
-    GilKind.LOCK_TIMEOUT: ("lock", "away"),
-    GilKind.LOCK_INTERRUPT: ("lock", "away"),
-    GilKind.LOCK_POST: ("holds", "holds"),
-}
-"""Where a thread must be for an event to happen in it, and where it is then."""
-
-
-def run_gil(lanes: int, steps: list[tuple[int, int, int]]) -> GilScript:
-    """Plays (lane, which of the things that can happen in it, ticks later)."""
-    script, now, place = GilScript(), 0, ["away"] * lanes
-    lock_of, call_of = [1] * lanes, [1] * lanes
-    for chosen, what, later in steps:
-        lane, now = chosen % lanes, now + later
-        taken = "holds" in place
-        possible = [kind for kind, (before, _) in TAKES.items() if place[lane] in before.split()]
-        possible = [kind for kind in possible if (kind, taken) not in IMPOSSIBLE]
-        if not possible:
-            continue
-        kind = possible[what % len(possible)]
-        place[lane] = TAKES[kind][1]
-        if kind is GilKind.LOCK_WAIT:
-            lock_of[lane] = 1 + now % 2
-        if kind is GilKind.CALL:
-            call_of[lane] = 1 + what % (len(IN_C) // 2)
-        calls = {GilKind.CALL: call_of[lane], GilKind.CALL_END: call_of[lane] | Descriptor.PIPE << 8}
-        address = {GilKind.LOCK_POST: 1 + what % 2, **calls}.get(kind, lock_of[lane])
-        script.events.append((now, lane, kind, 0 if kind in GIL_KINDS else address))
-    script.end = now + 1
-    return script
-
-
-def record_text(tick: int, kind: GilKind, address: int) -> str:
-    """A record of the agent as ``evidence_text`` writes it, a tick a microsecond."""
-    if kind not in (GilKind.CALL, GilKind.CALL_END):
-        return f"{kind.name} {tick / 1000} {' AB'[address]}"
-    words = [Function(address & 0xFF).name, *(Descriptor(kind).name for kind in {address >> 8} - {0})]
-    return f"{'TIMED_' if kind is GilKind.CALL else ''}{kind.name} {tick / 1000} {' '.join(words)}"
-
-
-IMPOSSIBLE: Final = ((GilKind.GIL_ACQUIRE, True), (GilKind.GIL_WAIT, False))
-"""Taking the GIL while it is taken, waiting for it while it is free."""
-
-
-IN_C: Final = {
-    (1, 0): ("io_wait", "file read"), (1, 2): ("io_wait", "pipe"),
-    (2, 0): ("io_wait", "file write"), (2, 2): ("io_wait", "pipe"),
-    (3, 0): ("io_wait", "socket recv"), (3, 2): ("io_wait", "socket recv"),
-}  # fmt: skip
-"""What a function of the C library and its descriptor tell of a thread in it."""
-
-
-def gil_steps(lanes: int = 3, size: int = 60) -> st.SearchStrategy[list[tuple[int, int, int]]]:
-    return of_any_length(st.tuples(st.integers(0, lanes - 1), st.integers(0, 11), st.integers(0, 3)), size)
-
-
-def gil_events(script: GilScript, end: int, level: str = "exact") -> GilEvents:
-    """As the reader of the agent's file gives them; where times are equal, by thread."""
-    rows = sorted(script.events, key=lambda e: (e[0], e[1]))
-    about = [kind in GIL_KINDS for _, _, kind, _ in rows]
-    table = pd.DataFrame(
-        {
-            "time_ns": np.array([tick * TICK for tick, *_ in rows], dtype=np.int64),
-            "tid": np.array([FIRST_TID + lane for _, lane, *_ in rows], dtype=np.int64),
-            "thread": np.array([lane + 1 for _, lane, *_ in rows], dtype=np.int64),
-            "kind": np.array([kind for _, _, kind, _ in rows], dtype=np.int8),
-            "address": np.array([address or 99 for *_, address in rows], dtype=np.int64),
-            "gil": np.where(about, 0, -1).astype(np.int16),
-        }
-    )
-    if level != "exact":
-        table = table[table["gil"] < 0].reset_index(drop=True)
-    gils = (99,) if (table["gil"] == 0).any() else ()
-    return GilEvents(table, gils, level, 1, 0, end * TICK, 0, 0, ())
+if TYPE_CHECKING:
+    import pandas as pd
 
 
 @dataclass
@@ -274,50 +100,6 @@ class Told:
     lock: int = -1
     call: Any = None
     core: int = -1
-
-
-def need_of(call: Call | int) -> str:
-    """What a call has to do with the GIL; one that returned within 2 µs has not slept."""
-    if isinstance(call, Call):
-        kind = NAMES[call.name][0]
-        return C_CALL if kind == AWAY and (call.end - call.start) * TICK < 2000 else kind
-    return PYTHON if call == UNRECORDED else ""
-
-
-def waits_for(call: Call) -> tuple[str, str]:
-    """State and reason of a call that is away: the outermost wrapper around it, without a gap, names it."""
-    _, state, reason = NAMES[call.name]
-    outer = call.outer
-    named = ""
-    while outer is not None and outer.name in WRAPPERS:
-        named, outer = WRAPPERS[outer.name], outer.outer
-    if not named or state == "native":
-        return state, reason
-    return ("lock_wait" if (state, named) == ("sleep", "queue") else state), named
-
-
-def holders_by_tick(needs: list[dict[int, str]], events: list[tuple[int, int]], end: int) -> list[int]:
-    """Who has the GIL in each tick, as calls prove it: a lane, -1 nobody, -2 not proven.
-
-    ``needs`` has what each living lane needs, by tick; ``events`` are (tick, lane), the instants at
-    which something is known to have happened in a lane, in the order of lanes.
-    """
-    wants = [{lane for lane, need in at.items() if need in (PYTHON, C_CALL)} for at in needs]
-    told = []
-    for tick in range(end):
-        candidates = wants[tick]
-        if len(candidates) < 2:
-            told.append(next(iter(candidates), -1))
-            continue
-        last = max((at, lane) for at, lane in events if at <= tick)
-        later = sorted((at, lane) for at, lane in events if at > tick)
-        if not later or later[0][0] - last[0] > SWITCH_TICKS:
-            told.append(-2)
-        elif last[1] in candidates:
-            told.append(last[1])
-        else:
-            told.append(later[0][1] if later[0][1] in candidates else -2)
-    return told
 
 
 NOWHERE, OFF, PREEMPTED, ON = range(4)
