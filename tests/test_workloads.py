@@ -5,8 +5,6 @@ from __future__ import annotations
 import ast
 import functools
 import itertools
-import json
-import subprocess
 import sys
 import tempfile
 from pathlib import Path
@@ -15,7 +13,9 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 import pytest
 
 import gtrace
+from gtrace.cli.measuring import record
 from gtrace.lab.catalog import EXPERIMENTS
+from gtrace.lab.claims import Run
 from gtrace.model import State
 
 if TYPE_CHECKING:
@@ -53,7 +53,7 @@ class Thread(NamedTuple):
         return self.seconds(*states) / self.life_s
 
 
-class Run(NamedTuple):
+class Recorded(NamedTuple):
     summary: dict[str, Any]
     intervals: pd.DataFrame
     lines: list[str]
@@ -93,27 +93,23 @@ class Run(NamedTuple):
 
 
 @functools.cache
-def run(workload: str, *arguments: str) -> Run:
-    """Records a workload by the command line; what the summary says, the intervals, and what it printed."""
+def run(workload: str, *arguments: str) -> Recorded:
+    """Records a workload as the lab does; what the summary says, the intervals, and what it printed."""
     with tempfile.TemporaryDirectory() as folder:
-        recording, summary = Path(folder, "run.gtrace"), Path(folder, "summary.json")
-        options = ["--quiet", "--no-report", "--json", str(summary), "-o", str(recording)]
-        command = [sys.executable, "-m", "gtrace", "run", *options, str(WORKLOADS / f"{workload}.py")]
-        done = subprocess.run(
-            [*command, *arguments], capture_output=True, text=True, timeout=120, check=False
-        )
-        assert (done.returncode, done.stderr) == (0, "")
-        intervals = gtrace.build_timeline(gtrace.load(recording)).intervals
-        return Run(json.loads(summary.read_text("utf-8")), intervals, done.stdout.splitlines())
+        recording, printed = Path(folder, "run.gtrace"), Path(folder, "printed")
+        assert record(Run(workload, workload, arguments), sys.executable, recording, printed) == 0
+        timeline = gtrace.build_timeline(gtrace.load(recording))
+        lines = printed.read_text("utf-8").splitlines()
+        return Recorded(gtrace.summarize(timeline), timeline.intervals, lines)
 
 
-def assert_joins(recorded: Run) -> None:
+def assert_joins(recorded: Recorded) -> None:
     """The main thread's ``lock_wait`` is for the ends of the other threads."""
     assert recorded.main.seconds("lock_wait") > 0
     assert recorded.main_reason(recorded.main.row["name"], "lock_wait") == "thread join"
 
 
-def assert_takes_turns(recorded: Run, threads: list[Thread]) -> None:
+def assert_takes_turns(recorded: Recorded, threads: list[Thread]) -> None:
     """Under the GIL threads never run side by side; without it they may."""
     if recorded.has_gil:
         assert total(threads, "running") <= recorded.summary["wall_s"] * 1.001
@@ -158,7 +154,7 @@ def test_cpu_bound_threads_take_turns_and_never_sleep() -> None:
 
 
 def test_mixed_threads_sleep_beside_one_that_computes() -> None:
-    recorded = run("mixed", "--rounds=8", "--seconds=0.05")
+    recorded = run("mixed", "--rounds=3", "--seconds=0.05")
     computing = recorded.threads["cpu-0"]
     waiting = recorded.named("io-")
     assert len(waiting) == 3
@@ -280,7 +276,7 @@ def test_many_threads_are_told_apart_though_native_ids_come_again() -> None:
 
 
 def test_every_workload_is_covered() -> None:
-    by_the_lab = {run.workload for experiment in EXPERIMENTS for run in experiment.runs}
+    by_the_lab = {each.workload for experiment in EXPERIMENTS for each in experiment.runs}
     assert {path.stem for path in WORKLOADS.glob("*.py")} == PROMISES.keys() | by_the_lab
 
 
