@@ -499,6 +499,24 @@ def test_threads_started_and_ended_by_the_hundred_are_all_there(path):
     assert (evidence.events["kind"] == SwitchKind.EXIT).sum() == 500
 
 
+def test_the_recorder_is_not_woken_by_each_thread_that_ends(path):
+    code = """
+        import struct
+        with open(path, "rb") as file:
+            drain = struct.unpack("<24xI", file.read(28))[0]
+        def wakes():
+            with open(f"/proc/{drain}/status") as file:
+                return int(file.read().split("voluntary_ctxt_switches:")[1].split()[0])
+        before = wakes()
+        for _ in range(500):
+            run_threads(1, lambda: None)
+        print(wakes() - before)
+        scheduler.stop()
+    """
+    assert int(run(path, code)) < 250
+    assert len(finished(path).forks) == 500
+
+
 def test_warming_up_changes_nothing_and_never_fails(path):
     warm_up()
     run(path, "scheduler.stop()")

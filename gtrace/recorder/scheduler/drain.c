@@ -16,6 +16,10 @@
 #define SYS_close_range 436
 #endif
 
+#ifndef SYS_pidfd_open
+#define SYS_pidfd_open 434
+#endif
+
 #define GS_ONLINE "/sys/devices/system/cpu/online"
 
 /* How old a record may get before it is in the file. */
@@ -48,11 +52,12 @@ static void settle_signals(sigset_t *unblocked) {
     for (size_t at = 0; at < sizeof faults / sizeof *faults; at++)
         signal(faults[at], SIG_DFL);
     struct sigaction action = {.sa_handler = on_signal};
-    sigaction(SIGUSR1, &action, NULL);
-    sigaction(SIGTERM, &action, NULL);
+    static const int let_in[] = {SIGIO, SIGUSR1, SIGTERM};
     sigfillset(unblocked);
-    sigdelset(unblocked, SIGUSR1);
-    sigdelset(unblocked, SIGTERM);
+    for (size_t at = 0; at < sizeof let_in / sizeof *let_in; at++) {
+        sigaction(let_in[at], &action, NULL);
+        sigdelset(unblocked, let_in[at]);
+    }
 }
 
 /* Holding the program's descriptors would keep its pipes open. The drain leaves the process group, which
@@ -123,6 +128,15 @@ static void publish(gs_control *control) {
     atomic_store(&control->records, (sink.written - sizeof sink.header) / sizeof(gs_record));
 }
 
+/* Waits until a ring has enough in it, the process has ended, or somebody asks for the end; not long. */
+static void wait_for_news(struct pollfd *process, const sigset_t *unblocked) {
+    const struct timespec most = {MOST_WAIT_MS / 1000, MOST_WAIT_MS % 1000 * 1000000};
+    if (ppoll(process, 1, &most, unblocked) > 0) {
+        close(process->fd); /* what it started may go on */
+        process->fd = -1;
+    }
+}
+
 _Noreturn void gs_drain_run(gs_control *control, const gs_plan *plan, gs_rings *room) {
     sigset_t unblocked;
     settle_signals(&unblocked);
@@ -133,10 +147,12 @@ _Noreturn void gs_drain_run(gs_control *control, const gs_plan *plan, gs_rings *
     gs_sink_write_header(&sink);
     publish(control);
     set_state(control, GS_RECORDING);
+    struct pollfd process = {.fd = (int)syscall(SYS_pidfd_open, plan->pid, 0), .events = POLLIN};
     bool followed = true, stop = false;
     uint64_t now = 0;
     while (followed && !stop) {
-        followed = gs_rings_wait(room, &unblocked, MOST_WAIT_MS);
+        wait_for_news(&process, &unblocked);
+        followed = gs_rings_are_followed(room);
         stop = terminated || atomic_load(&control->stop) || gs_sink_is_deleted(&sink);
         now = gs_now();
         gs_rings_drain(room, &sink);

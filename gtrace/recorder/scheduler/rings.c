@@ -100,6 +100,13 @@ static void close_all(gs_rings *rings) {
     rings->ring_count = rings->event_count = 0;
 }
 
+/* Has SIGIO come when the event's ring has enough in it. Whoever polls instead is woken at the end of
+ * every thread, too, which then shares its core with that. */
+static void send_signals(int fd) {
+    fcntl(fd, F_SETOWN, getpid());
+    fcntl(fd, F_SETFL, O_ASYNC | O_NONBLOCK);
+}
+
 /* Follows every thread on one core; the first event has the ring, the others write into it. 0 or
  * the step that failed. */
 static int open_core(gs_rings *rings, const gs_scope *scope, int core, size_t bytes) {
@@ -110,7 +117,8 @@ static int open_core(gs_rings *rings, const gs_scope *scope, int core, size_t by
             continue; /* the core went offline, or the thread ended, since they were listed */
         if (fd < 0)
             return GS_STEP_OPEN;
-        rings->events[rings->event_count++] = (struct pollfd){.fd = fd, .events = POLLIN};
+        rings->events[rings->event_count++] = (struct pollfd){.fd = fd};
+        send_signals(fd);
         if (with_ring >= 0) {
             if (ioctl(fd, PERF_EVENT_IOC_SET_OUTPUT, with_ring) != 0)
                 return GS_STEP_OPEN;
@@ -252,9 +260,8 @@ uint32_t gs_rings_missing(const gs_rings *rings, const char *online) {
     return missing;
 }
 
-bool gs_rings_wait(gs_rings *rings, const sigset_t *unblocked, long milliseconds) {
-    const struct timespec most = {milliseconds / 1000, milliseconds % 1000 * 1000000};
-    if (ppoll(rings->events, rings->event_count, &most, unblocked) < 0)
+bool gs_rings_are_followed(gs_rings *rings) {
+    if (poll(rings->events, rings->event_count, 0) < 0)
         return true;
     bool followed = false;
     for (size_t at = 0; at < rings->event_count; at++) {

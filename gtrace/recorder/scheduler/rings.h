@@ -35,8 +35,9 @@ typedef struct {
 enum gs_step { GS_STEP_PROCESS = 1, GS_STEP_OPEN = 2, GS_STEP_MAP = 3, GS_STEP_FILE = 4 };
 
 /* Begins to observe, with rings of `ring_bytes` or, where that much memory may not be locked, of
- * less. `rings` has room for one ring per core and one event per core and thread. Returns 0; or
- * the step that failed, and errno. */
+ * less; from then on SIGIO comes when a ring has enough in it to be worth draining. `rings` has room
+ * for one ring per core and one event per core and thread. Returns 0; or the step that failed, and
+ * errno. */
 int gs_rings_open(gs_rings *rings, const gs_scope *scope, size_t ring_bytes);
 
 /* Has the kernel watch switches for a second from now on, if it does not yet. */
@@ -48,8 +49,7 @@ void gs_rings_drain(gs_rings *rings, gs_sink *sink);
 /* How many cores of the file `online` (as 0-3,8) have no ring. */
 uint32_t gs_rings_missing(const gs_rings *rings, const char *online);
 
-/* Waits until a ring has enough in it, all that was followed has ended, or a signal in
- * `unblocked` came; at most `milliseconds`. Whether anything is still followed. */
-bool gs_rings_wait(gs_rings *rings, const sigset_t *unblocked, long milliseconds);
+/* Whether anything that was followed has not ended yet. */
+bool gs_rings_are_followed(gs_rings *rings);
 
 #endif
