@@ -8,9 +8,22 @@ import signal
 
 import pytest
 from hypothesis import HealthCheck, settings
+from launching import Ended
 
-# tox sets it, a user does not, and the programs that tests start would write names otherwise
-os.environ.pop("PYTHONIOENCODING", None)
+from gtrace.cli import main
+
+# what a shell, a CI service or tox may set, and a user may not have: the programs that tests start
+# would buffer or write names otherwise, and what is printed would have colours, or be annotations
+for name in (
+    "COLUMNS",
+    "FORCE_COLOR",
+    "GITHUB_ACTIONS",
+    "NO_COLOR",
+    "PYTHONIOENCODING",
+    "PYTHONUNBUFFERED",
+    "TTY_COMPATIBLE",
+):
+    os.environ.pop(name, None)
 
 # a shell starts its background jobs with Ctrl-C ignored, and what a test starts would inherit that
 if signal.getsignal(signal.SIGINT) is signal.SIG_IGN:
@@ -25,3 +38,14 @@ def pytest_configure() -> None:
     """Where the browser tests are asked for, a missing browser is an error and not a skip."""
     if os.environ.get("GTRACE_TESTS_BROWSER") and not shutil.which("chromium"):
         raise pytest.UsageError("no chromium on the path, and this run must have one")
+
+
+@pytest.fixture
+def gtrace(capfd):
+    """``gtrace ARGUMENTS`` in this process, which has imported pandas already."""
+
+    def command(*arguments):
+        status = main([*map(str, arguments)])
+        return Ended(status, *capfd.readouterr())
+
+    return command
