@@ -8,6 +8,7 @@ from timelines import synthetic, timeline, with_joins, with_wakeups
 
 from gtrace.model import State, TimeNs
 from gtrace.report import Span, render
+from gtrace.report.escape import script_json
 from gtrace.report.part import OVERHEAD_BYTES, cut, fitting_part, overview
 
 TEXT = """
@@ -77,7 +78,7 @@ def test_a_page_of_the_whole_run_is_no_part():
 def test_what_a_page_cannot_hold_is_left_out_at_the_end_and_it_says_so():
     known = synthetic(20_000, 4, seed=1)
     whole = fitting_part(known, None)
-    most = OVERHEAD_BYTES + len(whole.packed.blob) // 3
+    most = OVERHEAD_BYTES + len(script_json(whole.packed.header)) + len(whole.packed.blob) // 3
     part = fitting_part(known, None, most)
     assert part.shortened
     assert part.span is not None

@@ -1,15 +1,16 @@
 """A timeline's intervals as a few compressed columns that the page decodes.
 
 A lane's intervals leave no gap, so durations are enough to know every start. All else that an
-interval says repeats, so each distinct combination is one *kind* and an interval names its kind.
+interval says repeats, so each distinct combination is one *kind* and an interval names its kind. Only who it
+waited for is told apart from that: with many threads hardly any combination with it would come twice.
+Durations stand in the order of their states, for those of a state are alike.
 A wake-up names the interval it ended and how long before that interval's end it came, which is mostly 0.
-A column is an array of uint32, its bytes regrouped by significance (all lowest bytes first), deflated;
-what needs more bits stands beside it, by place.
+A column is an array of uint32, its bytes regrouped by significance (all lowest bytes first, the highest left
+out where all are 0), deflated; what needs more bits stands beside it, by place.
 """
 
 from __future__ import annotations
 
-import base64
 import zlib
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
@@ -18,6 +19,7 @@ from typing import TYPE_CHECKING, Any, Final
 import numpy as np
 import pandas as pd
 
+from gtrace.report.base91 import to_text
 from gtrace.report.escape import safe_text
 from gtrace.report.names import shortener
 from gtrace.timeline.blockers import blocker_lanes
@@ -27,14 +29,17 @@ if TYPE_CHECKING:
     from collections.abc import Callable
 
     import numpy.typing as npt
+    from markupsafe import Markup
 
     from gtrace.timeline.timeline import Timeline
 
     Ints = npt.NDArray[np.int64]
+    Flags = npt.NDArray[np.bool_]
 
 UINT32_LIMIT: Final = 1 << 32
 GIL_CODES: Final = 4
 EVIDENCE_CODES: Final = 3
+BLOCKED_CODES: Final = 2
 WAKEUP_COLUMNS: Final = ("wakeupStep", "wakeupBefore", "wakeupLatency", "wakeupCause")
 COMPRESSION: Final = 5
 """Levels above it took several times as long for 2 % on a million intervals."""
@@ -45,8 +50,8 @@ class Columns:
     """What the page's script needs to draw and count: small values as they are, columns packed."""
 
     header: dict[str, Any]
-    blob: str
-    """Base64 of the deflated columns, one after another in the order of ``header["columns"]``."""
+    blob: Markup
+    """The deflated columns, one after another in the order of ``header["columns"]``, as text of base 91."""
 
 
 def pack(timeline: Timeline) -> Columns:
@@ -54,13 +59,15 @@ def pack(timeline: Timeline) -> Columns:
     intervals = timeline.intervals
     lane = intervals["lane"].to_numpy("int64")
     duration = (intervals["end_ns"] - intervals["start_ns"]).to_numpy("int64")
-    texts, facts = _facts_of(timeline)
+    blocker = blocker_lanes(timeline.threads, intervals)
+    texts, facts = _facts_of(timeline, blocker >= 0)
     kind, first = kinds_of(lane, tuple(facts.values()))
     lanes = len(timeline.threads)
     kind_base = np.searchsorted(lane[first], np.arange(lanes))
     columns = {
-        "duration": duration,
+        "duration": duration[np.argsort(intervals["state"].cat.codes, kind="stable")],
         "kind": kind - kind_base[lane],
+        "blocker": blocker[blocker >= 0],
         "core": intervals["core"].to_numpy("int64") + 1,
         **{name: fact[first] for name, fact in facts.items()},
         **wakeup_columns(timeline),
@@ -113,8 +120,11 @@ def wakeup_columns(timeline: Timeline) -> dict[str, Ints]:
     return dict(zip(WAKEUP_COLUMNS, values, strict=True))
 
 
-def _facts_of(timeline: Timeline) -> tuple[dict[str, list[str]], dict[str, Ints]]:
-    """The texts that intervals name, and per interval everything it says besides when and on which core."""
+def _facts_of(timeline: Timeline, blocked: Flags) -> tuple[dict[str, list[str]], dict[str, Ints]]:
+    """The texts that intervals name, and per interval everything it says besides when, where, and for whom.
+
+    ``blocked`` tells the intervals of which it is known for whom they waited.
+    """
     intervals, shorten = timeline.intervals, shortener(timeline.run.cwd)
     functions, (function, caller) = _shared_texts(intervals, ("function", "caller"), shorten)
     reasons, reason = _used_texts(intervals["reason"])
@@ -122,11 +132,10 @@ def _facts_of(timeline: Timeline) -> tuple[dict[str, list[str]], dict[str, Ints]
     chains, chain = _used_texts(intervals["chain"])
     chains = [shorten(text) for text in chains]
     facts = {
-        "kindFacts": _facts(intervals),
+        "kindFacts": _facts(intervals) * BLOCKED_CODES + blocked,
         "kindFunction": function,
         "kindCaller": caller,
         "kindReason": reason,
-        "kindBlocker": blocker_lanes(timeline.threads, intervals) + 1,
         "kindLock": lock,
         "kindChain": chain,
     }
@@ -209,12 +218,14 @@ def kinds_of(lane: Ints, facts: tuple[Ints, ...]) -> tuple[Ints, Ints]:
     return number[code].astype("int64"), first[order]
 
 
-def _compress(columns: dict[str, Ints]) -> tuple[str, list[int]]:
+def _compress(columns: dict[str, Ints]) -> tuple[Markup, list[int]]:
     with ThreadPoolExecutor(2) as pool:
         parts = list(pool.map(_deflate, columns.values()))
-    return base64.b64encode(b"".join(parts)).decode("ascii"), [len(part) for part in parts]
+    return to_text(b"".join(parts)), [len(part) for part in parts]
 
 
 def _deflate(values: Ints) -> bytes:
-    planes = (values % UINT32_LIMIT).astype("<u4").view("u1").reshape(-1, 4).T
+    values = values % UINT32_LIMIT
+    used = (int(values.max(initial=0)).bit_length() + 7) // 8
+    planes = values.astype("<u4").view("u1").reshape(-1, 4).T[:used]
     return zlib.compress(np.ascontiguousarray(planes).tobytes(), COMPRESSION)

@@ -22,7 +22,7 @@ export function lockRows(store, range, names) {
       if (start >= range.to) break;
       const end = Math.min(store.bounds[i + lane + 1], range.to);
       if (end <= start || store.kinds.state[store.kind[i]] !== LOCK_WAIT) continue;
-      const wait = { lane, start, end, kind: store.kind[i], over: store.bounds[i + lane + 1] };
+      const wait = { lane, start, end, kind: store.kind[i], blocker: store.blocker[i], over: store.bounds[i + lane + 1] };
       addWait(rowOf(store, names, found, wait), store, wait);
     }
   }
@@ -34,7 +34,7 @@ function rowOf(store, names, found, wait) {
   const { kinds } = store;
   const reason = store.reasons[kinds.reason[wait.kind]] || 'lock';
   const address = BY_ADDRESS.has(reason) ? store.locks[kinds.lock[wait.kind]] : '';
-  const joined = reason === JOIN ? kinds.blocker[wait.kind] : -1;
+  const joined = reason === JOIN ? wait.blocker : -1;
   const place = store.functions[kinds.caller[wait.kind]] || store.functions[kinds.fn[wait.kind]];
   const key = address || (joined >= 0 ? `join ${joined}` : `${reason} ${place}`);
   let row = found.get(key);
@@ -54,7 +54,7 @@ function addWait(row, store, wait) {
   row.waiters.add(wait.lane);
   row.first = Math.min(row.first, wait.start);
   if (ns > row.longest) { row.longest = ns; row.at = wait.start; row.lane = wait.lane; }
-  const waker = store.kinds.blocker[wait.kind];
+  const waker = wait.blocker;
   if (waker < 0) return;
   const where = store.reasons[store.kinds.reason[wait.kind]] === JOIN ? 0 : 1 + functionAt(store, waker, wait.over);
   addAmount(row.wakers, waker * (store.functions.length + 1) + where, 1);

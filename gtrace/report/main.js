@@ -6,7 +6,7 @@ import { formatCount, formatDuration, formatInstant, formatPercent, significant 
 import { blameWithin } from './blame.js';
 import { connectGestures, toggleHelp } from './gestures.js';
 import { heldIntervals, holdsWithin } from './gil.js';
-import { decodeStore, fromBase64, inflate, intervalAt } from './store.js';
+import { decodeStore, fromBase91, inflate, intervalAt } from './store.js';
 import { blameRows, holdRows, longestOf, standingRows, threadRows, waitRows, wakeupRows } from './tables.js';
 import { folding } from './lanes.js';
 import { lockRows } from './locks.js';
@@ -81,7 +81,7 @@ function documentParsed() {
 
 async function loadPlotly() {
   const script = document.createElement('script');
-  script.textContent = new TextDecoder().decode(await inflate(fromBase64(byId('plotly').textContent)));
+  script.textContent = new TextDecoder().decode(await inflate(fromBase91(byId('plotly').textContent)));
   document.head.append(script);
 }
 

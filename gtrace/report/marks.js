@@ -64,7 +64,7 @@ function drawPin(self, scene, context, x) {
  */
 export function arrowsOf(store, joins, lane, interval) {
   const end = store.bounds[interval + lane + 1];
-  const from = store.kinds.blocker[store.kind[interval]];
+  const from = store.blocker[interval];
   // a thread that was waited for is gone when the other goes on
   const arrows = from < 0 || from === lane ? [] : [{ from, fromNs: Math.min(end, laneEnd(store, from)), to: lane, toNs: end }];
   if (interval + 1 < store.from[lane + 1]) return arrows;

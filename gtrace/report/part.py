@@ -9,6 +9,7 @@ import numpy as np
 
 from gtrace.model import State, TimeNs
 from gtrace.report.columns import Columns, pack
+from gtrace.report.escape import script_json
 
 if TYPE_CHECKING:
     import numpy.typing as npt
@@ -20,9 +21,10 @@ if TYPE_CHECKING:
 
 MOST_BYTES: Final = 40_000_000
 """Of a page: beyond it, browsers take seconds to open it, and mail refuses it."""
-OVERHEAD_BYTES: Final = 2_600_000
-"""Of a page besides its intervals and names: the plotting library, and the page itself."""
-TEXTS: Final = ("functions", "chainNames", "reasons", "locks")
+OVERHEAD_BYTES: Final = 2_250_000
+"""Of a page besides its intervals, what they name, and its threads: the plotting library, and itself."""
+THREAD_BYTES: Final = 250
+"""What a page says of a thread, besides its name and where it was made."""
 MARGIN: Final = 0.985
 """A part shortened by the ratio of sizes may pack a little worse than the whole did."""
 OVERVIEW_CELLS: Final = 480
@@ -53,14 +55,15 @@ def fitting_part(timeline: Timeline, asked: Span | None, most_bytes: int = MOST_
     while True:
         held = timeline if span is None else cut(timeline, span)
         packed = pack(held)
-        size = (
-            OVERHEAD_BYTES
-            + len(packed.blob)
-            + sum(len(text) for name in TEXTS for text in packed.header[name])
-        )
+        size = OVERHEAD_BYTES + len(packed.blob) + len(script_json(packed.header)) + _thread_bytes(held)
         if size <= most_bytes or len(held.intervals) <= len(held.threads):
             return Part(held, packed, span, shortened)
         span, shortened = _shorter(held, span, MARGIN * most_bytes / size), True
+
+
+def _thread_bytes(held: Timeline) -> int:
+    texts = held.threads[["name", "target", "created"]].to_numpy().ravel()
+    return THREAD_BYTES * len(held.threads) + sum(len(str(text)) for text in texts)
 
 
 def _shorter(held: Timeline, span: Span | None, share: float) -> Span:

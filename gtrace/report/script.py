@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import base64
 import re
 import zlib
 from functools import cache
@@ -11,6 +10,7 @@ from typing import Final
 from markupsafe import Markup
 from plotly.offline import get_plotlyjs
 
+from gtrace.report.base91 import to_text
 from gtrace.report.template import asset
 
 _IMPORT: Final = re.compile(r"^import [^;]*;\n", re.MULTILINE)
@@ -28,6 +28,6 @@ def bundle(names: tuple[str, ...]) -> Markup:
 
 
 @cache
-def plotly() -> str:
-    """plotly.js deflated, as base64: a third of its size, and nothing to parse before the first paint."""
-    return base64.b64encode(zlib.compress(get_plotlyjs().encode("utf-8"), 9)).decode("ascii")
+def plotly() -> Markup:
+    """plotly.js deflated, as text: less than half its size, and nothing to parse before the first paint."""
+    return to_text(zlib.compress(get_plotlyjs().encode("utf-8"), 9))

@@ -1,17 +1,19 @@
 // The intervals as typed arrays, decoded from the page's packed columns. Pure functions.
 
 /**
+ * @typedef {Uint8Array | Uint16Array | Uint32Array} Whole as wide as its numbers need
+ *
  * @typedef {object} Kinds what an interval says besides when, one entry a kind
  * @property {Uint32Array} lane
  * @property {Uint8Array} state
  * @property {Uint8Array} gil 0 not known, 1 holds, 2 waits, 3 away
  * @property {Uint8Array} evidence 0 exact, 1 derived, 2 inferred
- * @property {Uint32Array} fn index into Store.functions
- * @property {Uint32Array} caller index into Store.functions; the Python function the call stands in
- * @property {Uint32Array} reason index into Store.reasons
- * @property {Uint32Array} lock index into Store.locks, 0 for none
- * @property {Uint32Array} chain index into Store.chains
- * @property {Int32Array} blocker lane, -1 where not known
+ * @property {Whole} fn index into Store.functions
+ * @property {Whole} caller index into Store.functions; the Python function the call stands in
+ * @property {Whole} reason index into Store.reasons
+ * @property {Whole} lock index into Store.locks, 0 for none
+ * @property {Whole} chain index into Store.chains
+ * @property {Uint8Array} blocked whether it is known for whom its intervals waited
  *
  * @typedef {object} Store every interval of the run, lane after lane
  * @property {number} lanes
@@ -19,7 +21,8 @@
  * @property {Float64Array} from the first interval of each lane, and `count` at the end
  * @property {Float64Array} bounds ns; interval i of lane l lasts from bounds[i + l] to bounds[i + l + 1]
  * @property {Uint32Array} kind of each interval
- * @property {Uint32Array} core of each interval plus one, 0 where not known
+ * @property {Whole} core of each interval plus one, 0 where not known
+ * @property {Int16Array | Int32Array} blocker of each interval: the lane it waited for, -1 where not known
  * @property {Kinds} kinds
  * @property {string[]} functions
  * @property {string[]} reasons
@@ -41,13 +44,38 @@
 
 const EVIDENCE_KINDS = 3;
 const GIL_KINDS = 4;
+const EVERY_STATE = 10;
+const MOST_SHORT = 1 << 15;
 
-/** @param {string} text @returns {Uint8Array} */
-export function fromBase64(text) {
-  if (typeof Uint8Array.fromBase64 === 'function') return Uint8Array.fromBase64(text);
-  const binary = atob(text);
-  const bytes = new Uint8Array(binary.length);
-  for (let i = 0; i < binary.length; i += 1) bytes[i] = binary.charCodeAt(i);
+/** The value of each character of base 91: all that ASCII can show but a space, `"`, `&` and `<`. */
+const DIGITS = digitValues();
+const BASE = 91;
+const PAIR_BITS = 13;
+const DIGIT_BITS = 6;
+
+function digitValues() {
+  const values = new Uint8Array(128);
+  let value = 0;
+  for (let code = 0x21; code < 0x7f; code += 1) if (!'"&<'.includes(String.fromCharCode(code))) { values[code] = value; value += 1; }
+  return values;
+}
+
+/**
+ * Bytes from text: 13 bits in two characters, the lowest first; a rest of up to 6 bits in one.
+ * @param {string} text
+ * @returns {Uint8Array}
+ */
+export function fromBase91(text) {
+  const pairs = text.length >> 1;
+  const bytes = new Uint8Array((pairs * PAIR_BITS + (text.length & 1) * DIGIT_BITS) >> 3);
+  let held = 0;
+  let bits = 0;
+  let at = 0;
+  for (let i = 0; i < text.length; i += 2) {
+    const second = i + 1 < text.length ? DIGITS[text.charCodeAt(i + 1)] : 0;
+    held |= (DIGITS[text.charCodeAt(i)] + second * BASE) << bits;
+    for (bits += PAIR_BITS; bits >= 8; bits -= 8) { bytes[at] = held; at += 1; held >>>= 8; }
+  }
   return bytes;
 }
 
@@ -58,15 +86,19 @@ export async function inflate(bytes) {
 }
 
 /**
- * Numbers from bytes that were grouped by significance, lowest first.
+ * Numbers from bytes that were grouped by significance, lowest first, in as many groups as the largest needs.
  * @param {Uint8Array} bytes
  * @param {number} count
- * @returns {Uint32Array}
+ * @returns {Whole}
  */
 export function joinPlanes(bytes, count) {
-  const values = new Uint32Array(count);
-  for (let i = 0; i < count; i += 1) {
-    values[i] = bytes[i] | (bytes[count + i] << 8) | (bytes[2 * count + i] << 16) | (bytes[3 * count + i] << 24);
+  const planes = count ? bytes.length / count : 0;
+  if (planes === 1) return bytes;
+  const values = planes === 0 ? new Uint8Array(count) : planes === 2 ? new Uint16Array(count) : new Uint32Array(count);
+  for (let plane = 0; plane < planes; plane += 1) {
+    const from = plane * count;
+    const shift = 8 * plane;
+    for (let i = 0; i < count; i += 1) values[i] |= bytes[from + i] << shift;
   }
   return values;
 }
@@ -79,9 +111,9 @@ function withLong(values, long) {
   return wide;
 }
 
-/** @param {object} header @param {string} blob base64 @returns {Promise<Record<string, Uint32Array>>} */
+/** @param {object} header @param {string} blob of base 91 @returns {Promise<Record<string, Whole | Float64Array>>} */
 async function decodeColumns(header, blob) {
-  const bytes = fromBase64(blob);
+  const bytes = fromBase91(blob);
   let offset = 0;
   const parts = header.columns.map((column) => {
     const part = { ...column, data: bytes.subarray(offset, offset + column.bytes) };
@@ -102,34 +134,63 @@ export async function decodeStore(header, blob) {
   return buildStore(header, await decodeColumns(header, blob));
 }
 
-/** @param {object} header @param {Record<string, Uint32Array>} columns @returns {Store} */
+/** @param {object} header @param {Record<string, Whole | Float64Array>} columns @returns {Store} */
 export function buildStore(header, columns) {
-  const lanes = header.laneCounts.length;
-  const count = columns.kind.length;
-  const from = new Float64Array(lanes + 1);
-  const bounds = new Float64Array(count + lanes);
-  const kind = columns.kind;
-  let kindBase = 0;
-  for (let lane = 0, i = 0; lane < lanes; lane += 1) {
-    from[lane] = i;
-    let time = header.laneStarts[lane];
-    bounds[i + lane] = time;
-    for (const end = i + header.laneCounts[lane]; i < end; i += 1) {
-      time += columns.duration[i];
-      bounds[i + lane + 1] = time;
-      kind[i] += kindBase;
-    }
-    kindBase += header.kindCounts[lane];
-  }
-  from[lanes] = count;
+  const kinds = unpackKinds(header, columns);
+  const from = new Float64Array(header.laneCounts.length + 1);
+  header.laneCounts.forEach((count, lane) => { from[lane + 1] = from[lane] + count; });
+  const kind = unpackKind(header, columns.kind);
+  const bounds = unpackBounds(header, { kind, duration: columns.duration }, kinds);
   return {
-    lanes, count, from, bounds, kind, core: columns.core, kinds: unpackKinds(header, columns),
+    lanes: header.laneCounts.length, count: kind.length, from, bounds, kind, core: columns.core, kinds,
+    blocker: unpackBlockers(header, { kind, blocker: columns.blocker }, kinds),
     functions: header.functions, reasons: header.reasons, locks: header.locks, wakeups: unpackWakeups(columns, from, bounds),
     chains: { names: header.chainNames, nodes: header.chainNodes, leaves: header.chains },
   };
 }
 
-/** @param {Record<string, Uint32Array>} columns @param {Float64Array} from @param {Float64Array} bounds @returns {Wakeups} */
+/** The kind of each interval, numbered over all lanes instead of within each. */
+function unpackKind(header, numbers) {
+  const kind = new Uint32Array(numbers.length);
+  let base = 0;
+  let i = 0;
+  header.laneCounts.forEach((count, lane) => {
+    for (const end = i + count; i < end; i += 1) kind[i] = numbers[i] + base;
+    base += header.kindCounts[lane];
+  });
+  return kind;
+}
+
+/** When each interval begins and ends: their durations come state after state. */
+function unpackBounds(header, { kind, duration }, kinds) {
+  const next = new Float64Array(EVERY_STATE + 1);
+  for (let i = 0; i < kind.length; i += 1) next[kinds.state[kind[i]] + 1] += 1;
+  for (let s = 1; s <= EVERY_STATE; s += 1) next[s] += next[s - 1];
+  const bounds = new Float64Array(kind.length + header.laneCounts.length);
+  let i = 0;
+  header.laneCounts.forEach((count, lane) => {
+    let time = header.laneStarts[lane];
+    bounds[i + lane] = time;
+    for (const end = i + count; i < end; i += 1) {
+      const state = kinds.state[kind[i]];
+      time += duration[next[state]];
+      next[state] += 1;
+      bounds[i + lane + 1] = time;
+    }
+  });
+  return bounds;
+}
+
+/** For whom each interval waited: told of those whose kind says so, one after another. */
+function unpackBlockers(header, { kind, blocker }, kinds) {
+  const found = new (header.laneCounts.length < MOST_SHORT ? Int16Array : Int32Array)(kind.length);
+  for (let i = 0, n = 0; i < kind.length; i += 1) {
+    if (kinds.blocked[kind[i]]) { found[i] = blocker[n]; n += 1; } else found[i] = -1;
+  }
+  return found;
+}
+
+/** @param {Record<string, Whole | Float64Array>} columns @param {Float64Array} from @param {Float64Array} bounds @returns {Wakeups} */
 function unpackWakeups(columns, from, bounds) {
   const count = columns.wakeupStep.length;
   const wakeups = { lane: new Uint32Array(count), time: new Float64Array(count), latency: columns.wakeupLatency, cause: columns.wakeupCause };
@@ -142,14 +203,14 @@ function unpackWakeups(columns, from, bounds) {
   return wakeups;
 }
 
-/** @param {object} header @param {Record<string, Uint32Array>} columns @returns {Kinds} */
+/** @param {object} header @param {Record<string, Whole | Float64Array>} columns @returns {Kinds} */
 function unpackKinds(header, columns) {
   const facts = columns.kindFacts;
   const count = facts.length;
   const kinds = {
     lane: new Uint32Array(count), state: new Uint8Array(count), gil: new Uint8Array(count),
     evidence: new Uint8Array(count), fn: columns.kindFunction, caller: columns.kindCaller, reason: columns.kindReason, lock: columns.kindLock, chain: columns.kindChain,
-    blocker: Int32Array.from(columns.kindBlocker, (value) => value - 1),
+    blocked: new Uint8Array(count),
   };
   let lane = 0;
   let left = header.kindCounts[0] ?? 0;
@@ -157,9 +218,11 @@ function unpackKinds(header, columns) {
     while (left === 0) { lane += 1; left = header.kindCounts[lane]; }
     left -= 1;
     kinds.lane[i] = lane;
-    kinds.evidence[i] = facts[i] % EVIDENCE_KINDS;
-    kinds.gil[i] = Math.floor(facts[i] / EVIDENCE_KINDS) % GIL_KINDS;
-    kinds.state[i] = Math.floor(facts[i] / EVIDENCE_KINDS / GIL_KINDS);
+    const fact = facts[i] >> 1;
+    kinds.blocked[i] = facts[i] & 1;
+    kinds.evidence[i] = fact % EVIDENCE_KINDS;
+    kinds.gil[i] = Math.floor(fact / EVIDENCE_KINDS) % GIL_KINDS;
+    kinds.state[i] = Math.floor(fact / EVIDENCE_KINDS / GIL_KINDS);
   }
   return kinds;
 }

@@ -224,7 +224,7 @@ function showPinned(self, lane, interval) {
   act('Zoom to it', () => show(self, withMargin({ from: start, to: end }, self.whole)));
   act(self.onTop.has(lane) ? 'No longer on top' : 'Keep thread on top', () => { keepOnTop(self, lane); pin(self, lane, interval); });
   act('Select its time', () => select(self, { from: start, to: end }));
-  const blocker = store.kinds.blocker[store.kind[interval]];
+  const blocker = store.blocker[interval];
   if (blocker >= 0) act(`Go to ${elide(self.names[blocker], 30)}`, () => pin(self, blocker, intervalAt(store, blocker, end - 1)));
   panel.append(actions);
 }

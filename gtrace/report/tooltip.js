@@ -36,7 +36,7 @@ export function intervalWords(config, store, lane, i) {
     ['lock', store.locks[kinds.lock[kind]]],
     ['waits for', join ? joinWords(join, config.threads) : ''],
     ['awaited by', i + 1 === store.from[lane + 1] ? awaiters(config, lane) : ''],
-    [state.id === 'gil_wait' ? 'GIL held by' : 'woken by', join ? '' : blockerWords(config, store, kinds.blocker[kind], state.id === 'gil_wait' ? (start + end) / 2 : end)],
+    [state.id === 'gil_wait' ? 'GIL held by' : 'woken by', join ? '' : blockerWords(config, store, store.blocker[i], state.id === 'gil_wait' ? (start + end) / 2 : end)],
     ['core', store.core[i] ? String(store.core[i] - 1) : ''],
     ['known', `${evidence.id}: ${evidence.meaning}`],
   ];

@@ -272,7 +272,7 @@ test('a join is known by its thread and instant, and says how it came out', () =
 });
 
 test('an arrow leaves a joined thread where it ends, and a releaser where it lets go', () => {
-  const store = { lanes: 2, from: [0, 2, 4], bounds: [0, 50, 101, 0, 60, 100], kind: [0, 1, 2, 3], kinds: { blocker: [-1, 1, 0, -1] } };
+  const store = { lanes: 2, from: [0, 2, 4], bounds: [0, 50, 101, 0, 60, 100], blocker: [-1, 1, 0, -1] };
   assert.deepEqual(arrowsOf(store, JOINS, 0, 1), [{ from: 1, fromNs: 100, to: 0, toNs: 101 }]);
   assert.deepEqual(arrowsOf(store, JOINS, 1, 2), [{ from: 0, fromNs: 60, to: 1, toNs: 60 }]);
   assert.deepEqual(arrowsOf(store, JOINS, 1, 3), [{ from: 1, fromNs: 100, to: 0, toNs: 101 }]);
