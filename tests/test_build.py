@@ -264,7 +264,7 @@ def recordings(draw):
     return Scenario(calls, [(0, end)] * 3, gil=gil, gil_end=end)
 
 
-@settings(max_examples=40, deadline=None, suppress_health_check=list(HealthCheck))
+@settings(max_examples=25, suppress_health_check=list(HealthCheck))
 @given(recordings())
 def test_what_the_files_say_arrives_in_the_timeline(tmp_path_factory, scenario):
     if not scenario.gil.events:

@@ -138,7 +138,7 @@ def test_few_noisy_repeats_of_the_same_thing_seldom_name_a_difference():
     assert by_chance / len(pairs) < 0.03
 
 
-@settings(max_examples=40, deadline=None)
+@settings(max_examples=40)
 @given(st.lists(st.integers(1, 99), min_size=1, max_size=5))
 def test_a_thing_compared_with_itself_has_no_difference(waits):
     (comparison,) = compare([variant("a", *waits), variant("b", *waits)])
@@ -148,7 +148,7 @@ def test_a_thing_compared_with_itself_has_no_difference(waits):
     assert all(difference.amount == 0 for difference in comparison.differences)
 
 
-@settings(max_examples=40, deadline=None)
+@settings(max_examples=40)
 @given(
     st.data(),
     st.lists(st.integers(1, 99), min_size=2, max_size=4),
@@ -162,7 +162,7 @@ def test_the_order_of_repeats_changes_nothing(data, before, after):
     )
 
 
-@settings(max_examples=40, deadline=None)
+@settings(max_examples=40)
 @given(
     st.lists(st.integers(1, 99), min_size=1, max_size=4), st.lists(st.integers(1, 99), min_size=1, max_size=4)
 )

@@ -70,7 +70,6 @@ def slow_twin(text):
 
 
 @given(CALLS)
-@settings(max_examples=100, deadline=None)
 def test_it_reads_what_the_json_module_reads(tmp_path_factory, events):
     path = tmp_path_factory.mktemp("calls") / "calls.json"
     path.write_bytes(dump(events))
@@ -81,7 +80,6 @@ def test_it_reads_what_the_json_module_reads(tmp_path_factory, events):
 
 
 @given(CALLS.filter(bool), st.data())
-@settings(max_examples=100, deadline=None)
 def test_of_a_dump_that_breaks_off_every_whole_event_is_read_and_nothing_else(tmp_path_factory, events, data):
     whole = dump(events)
     cut = data.draw(st.integers(0, len(whole)))
@@ -100,7 +98,7 @@ def test_of_a_dump_that_breaks_off_every_whole_event_is_read_and_nothing_else(tm
 
 
 @given(CALLS.filter(lambda events: len(events) > 3))
-@settings(max_examples=50, deadline=None)
+@settings(max_examples=50)
 def test_where_the_chunks_are_cut_makes_no_difference(tmp_path_factory, events):
     path = tmp_path_factory.mktemp("calls") / "calls.json"
     path.write_bytes(dump(events))

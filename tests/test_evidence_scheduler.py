@@ -10,7 +10,7 @@ import numpy as np
 import pandas as pd
 import pytest
 from agent_support import REPOSITORY, compile_c
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 
 from gtrace.errors import RecordingError, RecordingFormatError
@@ -306,7 +306,6 @@ ANY_RECORD = st.tuples(
 )
 
 
-@settings(deadline=None)
 @given(st.lists(st.tuples(st.integers(0, 3), ANY_RECORD), max_size=40))
 def test_stretches_are_those_of_a_slow_twin_whatever_was_recorded(tmp_path_factory, steps):
     at = STARTED + np.cumsum([0, *(step for step, _ in steps)])[1:]
@@ -321,7 +320,6 @@ def test_stretches_are_those_of_a_slow_twin_whatever_was_recorded(tmp_path_facto
     assert sorted(map(tuple, on_core(evidence)[columns].to_numpy().tolist())) == slow_on_core(evidence)
 
 
-@settings(deadline=None)
 @given(
     st.lists(st.tuples(st.integers(1, 4), st.permutations([10, 11, 12, 0, 0]), st.booleans()), max_size=30)
 )

@@ -27,7 +27,6 @@ def shown(name):
 
 
 @given(st.lists(NAMES, min_size=1, max_size=20))
-@settings(deadline=None)
 def test_names_are_read_as_they_were_given(tmp_path_factory, names):
     path = tmp_path_factory.mktemp("journal") / "threads.1.jsonl"
     written = Journal(str(path))
@@ -52,7 +51,7 @@ def test_lines_longer_than_a_chunk_and_across_chunks_are_whole(path, monkeypatch
 
 
 @given(st.data())
-@settings(max_examples=50, deadline=None)
+@settings(max_examples=50)
 def test_of_a_journal_that_breaks_off_every_whole_line_is_read(tmp_path_factory, data):
     path = tmp_path_factory.mktemp("journal") / "threads.1.jsonl"
     lines = [
@@ -71,7 +70,6 @@ def test_of_a_journal_that_breaks_off_every_whole_line_is_read(tmp_path_factory,
 
 
 @given(st.binary(max_size=200))
-@settings(deadline=None)
 def test_any_bytes_can_be_read(tmp_path_factory, garbage):
     path = tmp_path_factory.mktemp("journal") / "threads.1.jsonl"
     path.write_bytes(garbage)

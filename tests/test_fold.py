@@ -11,7 +11,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 from evidence_text import assert_says, timeline_of
-from hypothesis import HealthCheck, given, settings
+from hypothesis import given, settings
 from hypothesis import strategies as st
 from twin_calls import NAMES, TICK, WRAPPERS, Call, call_steps, of_any_length, run_calls
 from twin_fold import Reference, Scenario, situation_of
@@ -109,7 +109,7 @@ def expected_blocker(reference, row, ticks):
 
 @pytest.mark.parametrize("kind", KINDS)
 def test_every_tick_says_what_a_plain_loop_says(kind):
-    @settings(max_examples=30, deadline=None, suppress_health_check=[HealthCheck.too_slow])
+    @settings(max_examples=20)
     @given(scenarios(kind))
     def says(scenario):
         situation = situation_of(scenario)

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import numpy as np
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 
 from gtrace.timeline.heaviest import heaviest
@@ -24,7 +24,6 @@ def by_sums(rows):
     return found
 
 
-@settings(max_examples=300, deadline=None)
 @given(ROWS, st.randoms())
 def test_the_item_whose_rows_weigh_most_wins_its_group(rows, random):
     rows = sorted(random.sample(rows, len(rows)), key=lambda row: row[0])

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import numpy as np
 import pytest
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 from twin_calls import AWAY, C_CALL, PYTHON
 from twin_gil import holders_by_tick
@@ -45,7 +45,6 @@ def at(holders, tick):
     return found[-1] if found else NOBODY
 
 
-@settings(max_examples=400, deadline=None)
 @given(SPANS, CHANGES)
 def test_the_holder_is_the_one_that_events_prove(spans, changes):
     axis = axis_of(spans)
@@ -63,7 +62,6 @@ def test_the_holder_is_the_one_that_events_prove(spans, changes):
     assert [at(holders, tick) for tick in range(END)] == holders_by_tick(needs, events, END)
 
 
-@settings(max_examples=200, deadline=None)
 @given(SPANS, CHANGES)
 def test_whose_turn_it_is_follows_from_who_holds(spans, changes):
     axis = axis_of(spans)
@@ -101,7 +99,6 @@ def blocker_by_sums(holders, start, end, lane):
 def test_who_held_for_most_of_a_wait_blocks_it(monkeypatch, at_once):
     monkeypatch.setattr(interleaving, "_SLICE", at_once)
 
-    @settings(max_examples=200, deadline=None)
     @given(histories(), WAITS)
     def holds(holders, waits):
         waits = [(start, min(start + length, END), lane) for start, length, lane in waits]

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import numpy as np
-from hypothesis import given, settings
+from hypothesis import given
 from twin_calls import AWAY, C_CALL, NAMES, PYTHON, WRAPPERS, call_steps, need_of, run_calls, waits_for
 
 from gtrace.model import State
@@ -29,7 +29,6 @@ def kinds_of(script):
     return find_kinds(Names.of(names), *column)
 
 
-@settings(max_examples=200, deadline=None)
 @given(call_steps())
 def test_a_call_has_the_state_and_reason_that_a_walk_up_its_stack_gives(steps):
     script = run_calls(3, steps)
@@ -42,7 +41,6 @@ def test_a_call_has_the_state_and_reason_that_a_walk_up_its_stack_gives(steps):
         assert kinds.waited[call.number] == NEEDS[need_of(call)]
 
 
-@settings(max_examples=100, deadline=None)
 @given(call_steps())
 def test_the_caller_is_the_innermost_function_of_the_program_around_a_call(steps):
     script = run_calls(3, steps)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import numpy as np
 from evidence_text import ZERO, raw, timeline_of, write_recording
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 
 from gtrace.evidence.threads import ThreadRecord
@@ -30,7 +30,6 @@ THREADS = st.lists(st.tuples(st.integers(1, 3), st.integers(0, 30)), max_size=8)
 SIGNS = st.lists(st.tuples(st.integers(1, 4), st.integers(0, 40)), max_size=20)
 
 
-@settings(max_examples=200, deadline=None)
 @given(THREADS, SIGNS)
 def test_a_sign_of_a_native_id_belongs_to_the_last_thread_that_had_it_by_then(threads, signs):
     told = []

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import numpy as np
 import pytest
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 from twin_calls import Call, CallScript, call_steps, innermost_calls, run_calls
 
@@ -33,7 +33,6 @@ def spans(draw, end):
     return begin, draw(st.integers(begin + 1, end + 2))
 
 
-@settings(max_examples=300, deadline=None)
 @given(st.data(), call_steps(LANES))
 def test_the_innermost_call_is_the_one_entered_last(data, steps):
     script = run_calls(LANES, steps)
@@ -47,7 +46,6 @@ def test_the_innermost_call_is_the_one_entered_last(data, steps):
         assert found.innermost.at(axis.keys(column([lane]), column([end]))).tolist() == [OUTSIDE]
 
 
-@settings(max_examples=300, deadline=None)
 @given(call_steps(LANES))
 def test_the_parent_of_a_call_is_the_one_it_was_entered_from(steps):
     script = run_calls(LANES, steps)
@@ -57,7 +55,6 @@ def test_the_parent_of_a_call_is_the_one_it_was_entered_from(steps):
     assert found.parents.tolist() == told
 
 
-@settings(max_examples=100, deadline=None)
 @given(st.lists(st.tuples(st.integers(0, 2), st.integers(0, 20), st.integers(0, 20)), max_size=30))
 def test_calls_that_cross_each_other_still_give_one_call_at_a_time(calls):
     """Damaged evidence: what is said of it may be wrong, but it is a history, and of the calls given."""

@@ -83,7 +83,7 @@ def test_a_file_of_garbage_is_named_and_costs_no_other(recording, pattern):
 
 
 @given(st.data())
-@settings(max_examples=30, deadline=None)
+@settings(max_examples=30)
 def test_a_journal_cut_anywhere_loads(original, tmp_path_factory, data):
     recording = Path(shutil.copytree(original, tmp_path_factory.mktemp("cut") / "r.gtrace"))
     path = only(recording, "threads.*.jsonl")

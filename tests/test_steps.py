@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import numpy as np
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 
 from gtrace.timeline.steps import OUTSIDE, Axis, Steps, make_steps, overlay
@@ -42,7 +42,6 @@ def by_tick(span, lane, changes):
     return told
 
 
-@settings(max_examples=300, deadline=None)
 @given(SPANS, CHANGES)
 def test_steps_hold_the_last_value_given_until_the_next_change(spans, changes):
     axis = axis_of(spans)
@@ -55,7 +54,6 @@ def test_steps_hold_the_last_value_given_until_the_next_change(spans, changes):
         assert steps.at(axis.keys(column([lane]), column([span[1]]))).tolist() == [OUTSIDE]
 
 
-@settings(max_examples=200, deadline=None)
 @given(SPANS, CHANGES)
 def test_steps_are_sorted_without_repeats_and_stay_in_their_lanes(spans, changes):
     axis = axis_of(spans)
@@ -65,7 +63,6 @@ def test_steps_are_sorted_without_repeats_and_stay_in_their_lanes(spans, changes
     assert ((times >= axis.starts[lanes]) & (times <= axis.ends[lanes])).all()
 
 
-@settings(max_examples=100, deadline=None)
 @given(SPANS, CHANGES, st.randoms())
 def test_the_order_in_which_changes_at_different_times_are_given_does_not_matter(spans, changes, random):
     axis = axis_of(spans)
@@ -76,7 +73,6 @@ def test_the_order_in_which_changes_at_different_times_are_given_does_not_matter
     assert first.values.tolist() == second.values.tolist()
 
 
-@settings(max_examples=200, deadline=None)
 @given(SPANS, CHANGES, CHANGES)
 def test_an_overlay_has_every_change_of_its_parts_and_their_values(spans, one, other):
     axis = axis_of(spans)

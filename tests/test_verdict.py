@@ -7,7 +7,7 @@ from dataclasses import replace
 import numpy as np
 import pytest
 from evidence_text import timeline_of
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 from timelines import EXACT_RUN, INFERRED_RUN, timeline
 
@@ -213,7 +213,6 @@ def test_a_python_function_lets_go_when_asked_and_is_no_hog():
 EDGES = st.lists(st.tuples(st.integers(0, 50), st.integers(1, 20)), max_size=12)
 
 
-@settings(max_examples=200, deadline=None)
 @given(EDGES, st.lists(st.integers(0, 80), max_size=10))
 def test_time_since_is_the_sum_over_all_edges_before(edges, times):
     found = facts._time_since(np.sort(np.array([e for e, _ in edges], np.int64)), np.array(times, np.int64))
