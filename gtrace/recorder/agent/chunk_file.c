@@ -51,7 +51,7 @@ static int moved_high(int fd) {
     struct rlimit limit;
     if (fd < 0 || getrlimit(RLIMIT_NOFILE, &limit) != 0)
         return fd;
-    rlim_t floor = limit.rlim_cur > HIGH_DESCRIPTOR ? HIGH_DESCRIPTOR : limit.rlim_cur / 2;
+    rlim_t floor = limit.rlim_cur > HIGH_DESCRIPTOR ? HIGH_DESCRIPTOR : limit.rlim_cur * 15 / 16;
     int high = fcntl(fd, F_DUPFD_CLOEXEC, (int)floor);
     if (high < 0)
         return fd;
