@@ -5,6 +5,7 @@ from __future__ import annotations
 import errno
 import os
 import shutil
+import signal
 import subprocess
 import sys
 from pathlib import Path
@@ -206,3 +207,82 @@ def test_a_recording_that_may_not_be_changed_is_shown(finished, tmp_path, monkey
 
     assert main(["report", str(finished), "-o", "page.html", "--quiet"]) == 0
     assert (tmp_path / "page.html").stat().st_size > 1000
+
+
+def test_an_old_recording_stays_where_no_new_one_can_be_made(fails, script, tmp_path, finished):
+    old = shutil.copytree(finished, tmp_path / "r.gtrace")
+    names = sorted(os.listdir(old))
+
+    assert "cannot start the interpreter: missing" in fails("run", "-o", old, "--python", "missing", script)
+    assert sorted(os.listdir(old)) == names
+
+
+@pytest.mark.parametrize(
+    ("arguments", "said"),
+    [
+        (["run", "--frobnicate", "x.py"], "no such argument: --frobnicate: see `gtrace run -h`"),
+        (["report", "a", "b"], "no such argument: b: see `gtrace report -h`"),
+        (["run", "--switch-interval", "1e99", "x.py"], "not a time in seconds: 1e99"),
+    ],
+)
+def test_an_argument_too_much_names_the_command_that_does_not_know_it(fails, arguments, said):
+    assert said in fails(*arguments)
+
+
+@pytest.fixture
+def unread():
+    """A pipe whose reader has gone."""
+    reader, writer = os.pipe()
+    os.close(reader)
+    yield writer
+    os.close(writer)
+
+
+@pytest.fixture
+def full():
+    with open("/dev/full", "w", encoding="utf-8") as device:
+        yield device
+
+
+def run_gtrace(*arguments, **streams):
+    environment = {**os.environ, "PYTHONPATH": str(Path(package.__file__).parents[1])}
+    environment.pop("PYTHONUNBUFFERED", None)
+    command = [sys.executable, "-m", "gtrace", *map(str, arguments)]
+    streams = {"stdout": subprocess.PIPE, "stderr": subprocess.PIPE, "env": environment, **streams}
+    return subprocess.run(command, text=True, check=False, **streams)
+
+
+SPEAKING = pytest.mark.parametrize(
+    "command", [["summary"], ["summary", "--json"], ["check", "--max-wall", "1ns"], ["check", "-h"]]
+)
+
+
+@SPEAKING
+def test_output_that_nobody_reads_ends_a_command_without_a_word(finished, command, unread):
+    done = run_gtrace(*command, finished, stdout=unread)
+
+    assert (done.returncode, done.stderr) == (128 + signal.SIGPIPE, "")
+
+
+@SPEAKING
+def test_output_without_room_is_said_in_one_line(finished, command, full):
+    done = run_gtrace(*command, finished, stdout=full)
+
+    assert (done.returncode, done.stderr) == (2, "gtrace: cannot write: No space left on device; make room\n")
+
+
+@pytest.mark.parametrize("lost", ["unread", "full"])
+def test_a_program_s_exit_code_and_its_files_outlive_a_stderr_that_takes_nothing(request, tmp_path, lost):
+    stream = request.getfixturevalue(lost)
+    wanted = ["--json", "n.json", "--report", "p.html"]
+    done = run_gtrace("run", *wanted, "-c", "raise SystemExit(7)", stderr=stream)
+
+    assert done.returncode == 7
+    assert sorted(path.name for path in tmp_path.iterdir()) == ["n.json", "p.gtrace", "p.html"]
+
+
+def test_a_terminal_s_encoding_may_be_poor(finished):
+    done = run_gtrace("summary", finished, env={**os.environ, "PYTHONIOENCODING": "ascii"})
+
+    assert (done.returncode, done.stderr) == (0, "")
+    assert "MainThread" in done.stdout

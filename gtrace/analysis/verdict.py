@@ -126,7 +126,7 @@ def single_threaded(facts: Facts) -> Verdict | None:
     """There is one thread."""
     if facts.threads > 1:
         return None
-    waits = 1 - facts.share(State.RUNNING, State.NATIVE, State.PREEMPTED, State.UNKNOWN)
+    waits = max(0.0, 1 - facts.share(State.RUNNING, State.NATIVE, State.PREEMPTED, State.UNKNOWN))
     preempted = facts.share(State.PREEMPTED)
     kept_off = f", and other programs had its core {preempted:.0%}" if preempted >= NOTICED else ""
     return Verdict(

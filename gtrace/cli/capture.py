@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import shutil
 from time import monotonic_ns, time_ns
 from typing import TYPE_CHECKING, Any, Final
 
@@ -31,6 +32,7 @@ def capture(program: Sequence[str], path: Path, options: LaunchOptions) -> Outco
         "options": {"calls": options.calls, "switch_interval_s": options.switch_interval_s},
         "started": {"monotonic_ns": monotonic_ns(), "wall_ns": time_ns()},
     }
+    _require_interpreter(options.python)
     create(path, meta)
     outcome = run_program(list(program), options)
     meta |= {
@@ -41,6 +43,16 @@ def capture(program: Sequence[str], path: Path, options: LaunchOptions) -> Outco
     }
     update_meta(path, meta)
     return outcome
+
+
+def _require_interpreter(python: str) -> None:
+    """Before a recording that is there gives way to one that cannot be made."""
+    if not python:
+        raise LaunchError("no interpreter: the name is empty: name one with --python")
+    if shutil.which(python) is None:
+        raise LaunchError(
+            f"cannot start the interpreter: {python}: not there, or not executable; name one with --python"
+        )
 
 
 def require_evidence(recording: Recording, python: str) -> None:

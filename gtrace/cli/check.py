@@ -26,11 +26,13 @@ def add_parser(commands: Any) -> None:
 
     parser: argparse.ArgumentParser = commands.add_parser(
         "check",
-        help="hold a recording to limits, for CI: exit code 1 where one is broken",
-        description="Exit code 0: all limits hold; 1: one does not, or the recording does not tell;"
-        " 2: a mistake in the call, or a recording that cannot be read. Of several recordings the median"
-        " counts. A limit is a share of the threads' time (20%), an amount (50ms, 1.5s, 1000/s), or a change"
-        " against the baseline (+10%, +50ms; with a minus sign write --min-cores=-10%).",
+        help="hold recordings to limits, for CI: the exit code tells",
+        usage="gtrace check REC [REC ...] --max-STATE LIMIT [options]",
+        description="Holds recordings to limits; of several the median counts. A limit is a share of the"
+        " threads' time (20%), an amount (50ms, 1.5s, 1000/s), or a change against the baseline (+10%, +50ms;"
+        " with a minus sign write --min-cores=-10%).",
+        epilog="Exit code: 0 where all limits hold; 1 where one does not, or the recording does not tell;"
+        " 2 for a mistake, or a recording that cannot be read.",
     )
     parser.add_argument("recordings", nargs="+", type=Path, metavar="REC", help="recordings (folders)")
     parser.add_argument(
@@ -43,12 +45,9 @@ def add_parser(commands: Any) -> None:
             limit.option, metavar="LIMIT", dest=limit.option, help=f"{limit.measure.label}: {side} this much"
         )
     parser.add_argument(
-        "--verdict-not",
-        action="append",
-        default=[],
-        metavar="CODE",
-        help="a verdict no run may get: gil_bound",
-    )
+        "--verdict-not", action="append", default=[], metavar="CODE",
+        help="a verdict that no run may get, such as gil_bound",
+    )  # fmt: skip
     parser.add_argument(
         "--allow-unknown", action="store_true", help="let pass what the evidence does not tell"
     )
@@ -80,10 +79,10 @@ def run(arguments: argparse.Namespace) -> int:
     checks += [check_verdict(code, runs) for code in codes]
     passing = {Status.OK, Status.NOT_KNOWN} if arguments.allow_unknown else {Status.OK}
     failed = [check for check in checks if check.status not in passing]
-    _show(checks, failed, arguments)
-    _caution(arguments.recordings, runs)
     if arguments.junit is not None:
         _write_junit(checks, runs, arguments)
+    _show(checks, failed, arguments)
+    _caution(arguments.recordings, runs)
     return EXIT_BROKEN if failed else 0
 
 

@@ -15,10 +15,9 @@ if TYPE_CHECKING:
     import argparse
     from collections.abc import Callable, Iterator, Sequence
 
-    from rich.console import Console
-
     from gtrace.analysis.compare import Comparison
     from gtrace.analysis.variants import Recorded, Sorted
+    from gtrace.cli.console import Console
     from gtrace.timeline import Timeline
 
 PAGE: Final = Path("reports/compare.html")
@@ -46,7 +45,7 @@ def add_parser(commands: Any) -> None:
     )
     parser.add_argument("-o", "--output", type=Path, default=PAGE, metavar="PAGE", help=f"the page ({PAGE})")
     parser.add_argument("--no-report", action="store_true", help="write no page")
-    parser.add_argument("--json", metavar="PATH", help="write the numbers as JSON there, - for stdout")
+    parser.add_argument("--json", metavar="FILE", help="write the numbers as JSON there, - for stdout")
     parser.add_argument("--open", action="store_true", help="open the page in a browser")
     parser.add_argument("--quiet", action="store_true", help="say nothing but errors")
     parser.set_defaults(run=run)
@@ -54,12 +53,11 @@ def add_parser(commands: Any) -> None:
 
 def run(arguments: argparse.Namespace) -> int:
     """Measures the recordings, names what differs, and writes JSON and page."""
-    from rich.console import Console
-
     from gtrace.analysis.compare import compare
     from gtrace.analysis.compared import as_data
     from gtrace.analysis.variants import sort_variants
     from gtrace.cli.comparing import show_comparison
+    from gtrace.cli.console import Aside, Console
     from gtrace.cli.files import STDOUT, put_output, require_writable, require_writable_output
 
     given = places(arguments.recordings, arguments.variant)
@@ -67,10 +65,12 @@ def run(arguments: argparse.Namespace) -> int:
         require_writable(arguments.output)
     require_writable_output(arguments.json)
     timeline_of = lru_cache(maxsize=KEPT)(fold)
-    measured = _measured(given, timeline_of, Console(stderr=True, quiet=arguments.quiet))
+    measured = _measured(given, timeline_of, Aside(quiet=arguments.quiet))
     found = sort_variants(measured)
     comparisons = compare([one.variant for one in found])
-    show_comparison(found, comparisons, Console(stderr=arguments.json == STDOUT, quiet=arguments.quiet))
+    quiet = arguments.quiet
+    console = Aside(quiet=quiet) if arguments.json == STDOUT else Console(quiet=quiet)
+    show_comparison(found, comparisons, console)
     if arguments.json is not None:
         put_output(arguments.json, json.dumps(as_data(found, comparisons), indent=1) + "\n")
     if not arguments.no_report:
@@ -129,7 +129,7 @@ def _measured(
 
 def _counted(given: list[tuple[str, Path]], console: Console) -> Iterator[tuple[str, Path]]:
     """Each of ``given``; on a terminal a bar tells how many are left."""
-    if not console.is_terminal:  # early versions of rich end even a disabled bar with an empty line
+    if not console.is_interactive:  # early versions of rich end even a disabled bar with an empty line
         yield from given
         return
     from rich.progress import track

@@ -1,20 +1,23 @@
-"""The summary as a person reads it in a terminal."""
+"""What a person reads in a terminal: the summary, and the consoles that print it and the rest."""
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any, Final
+from typing import Any, Final, NoReturn
 
+from rich import console as rich_console
+from rich.columns import Columns
 from rich.table import Table
 from rich.text import Text
 
+from gtrace.cli import streams
 from gtrace.model import State
-
-if TYPE_CHECKING:
-    from rich.console import Console
 
 MOST_THREADS: Final = 15
 """Threads beyond these are counted in one line: the page has them all."""
 LEAST_SHARE: Final = 0.005
+NARROW: Final = 72
+"""Below so many characters in a line, ids and lifetimes leave their room to the states."""
+GAP: Final = 2
 STYLES: Final = {
     State.RUNNING: "green",
     State.NATIVE: "cyan",
@@ -29,12 +32,34 @@ STYLES: Final = {
 }
 
 
+class Console(rich_console.Console):
+    """For the answer itself: without a reader left, the command ends like any other."""
+
+    def on_broken_pipe(self) -> NoReturn:
+        """Instead of ending with an exit code of its own."""
+        raise BrokenPipeError
+
+
+class Aside(Console):
+    """For what is said on stderr beside the answer: where it cannot be written, the command goes on."""
+
+    def __init__(self, *, quiet: bool = False) -> None:
+        super().__init__(stderr=True, quiet=quiet)
+
+    def print(self, *objects: Any, **options: Any) -> None:
+        try:
+            super().print(*objects, **options)
+        except OSError:
+            streams.abandon()
+            self.quiet = True
+
+
 def show_summary(summary: dict[str, Any], console: Console) -> None:
     """Prints verdict, headline numbers, a line per thread, and what is missing."""
     console.print(Text(clean(summary["verdict"]["text"]), style="bold"))
     console.print(Text(_headline(summary)))
     if summary["threads"]:
-        console.print(_thread_table(summary["threads"]))
+        console.print(_thread_table(summary["threads"], console.width))
     for source, quality in summary["evidence"].items():
         if quality.startswith("none"):
             console.print(Text(f"not known: {source} ({quality.removeprefix('none: ')})", style="dim"))
@@ -43,7 +68,8 @@ def show_summary(summary: dict[str, Any], console: Console) -> None:
 
 
 def _headline(summary: dict[str, Any]) -> str:
-    parts = [f"{summary['wall_s']:.3f} s", f"{len(summary['threads'])} threads"]
+    threads = len(summary["threads"])
+    parts = [f"{summary['wall_s']:.3f} s", "1 thread" if threads == 1 else f"{threads} threads"]
     parts.append(f"{summary['parallelism']:.2f} of {summary['cores']} cores in use")
     held = summary["gil"]["utilization"]
     if held is not None:
@@ -51,33 +77,31 @@ def _headline(summary: dict[str, Any]) -> str:
     return " · ".join(parts)
 
 
-def _thread_table(threads: list[dict[str, Any]]) -> Table:
-    table = Table(box=None, padding=(0, 2, 0, 0), header_style="dim")
-    table.add_column("thread", max_width=32, no_wrap=True)
-    table.add_column("native id", justify="right")
-    table.add_column("lived", justify="right")
+def _thread_table(threads: list[dict[str, Any]], width: int) -> Table:
+    table = Table(box=None, padding=(0, GAP, 0, 0), header_style="dim")
+    table.add_column("thread", max_width=width // 3, no_wrap=True)
+    if width >= NARROW:
+        table.add_column("native id", justify="right")
+        table.add_column("lived", justify="right")
     table.add_column("states")
     longest = sorted(threads, key=lambda thread: -sum(thread["states_s"].values()))
     for thread in longest[:MOST_THREADS]:
         lived = sum(thread["states_s"].values())
-        table.add_row(
-            Text(clean(thread["name"])),
-            str(thread["tid"]),
-            f"{lived:.3f} s",
-            _states(thread["states_s"], lived),
-        )
+        facts = [str(thread["tid"]), f"{lived:.3f} s"] if width >= NARROW else []
+        table.add_row(Text(clean(thread["name"])), *facts, _states(thread["states_s"], lived))
     rest = len(threads) - MOST_THREADS
     if rest > 0:
-        table.add_row(Text(f"… and {rest} more", style="dim"), "", "", "")
+        table.add_row(Text(f"… and {rest} more", style="dim"))
     return table
 
 
-def _states(seconds: dict[str, float], lived: float) -> Text:
+def _states(seconds: dict[str, float], lived: float) -> Columns:
+    """A share stays beside its state where the line ends."""
     shares = sorted(((s / lived if lived else 0.0, name) for name, s in seconds.items()), reverse=True)
     words = [
         Text(f"{share:.0%} {name}", STYLES[State(name)]) for share, name in shares if share >= LEAST_SHARE
     ]
-    return Text("  ").join(words)
+    return Columns(words, padding=(0, GAP))
 
 
 def clean(text: str) -> str:

@@ -54,9 +54,15 @@ class Finding:
 def add_parser(commands: Any) -> None:
     """Adds this command to the parser."""
     parser: argparse.ArgumentParser = commands.add_parser(
-        "doctor", help="say which evidence can be recorded here, and try it"
+        "doctor",
+        help="say which evidence can be recorded here, and try it",
+        description="Records a program of two threads, and says of each source of evidence whether it works"
+        " here, and what to do where it does not.",
+        epilog="Exit code: 0 where the GIL was seen, 1 where it was not.",
     )
-    parser.add_argument("--python", default=sys.executable, metavar="EXE", help="the interpreter to look at")
+    parser.add_argument(
+        "--python", default=sys.executable, metavar="EXE", help="the interpreter to look at (this one)"
+    )
     parser.set_defaults(run=run)
 
 
@@ -98,9 +104,10 @@ def _why_not(quality: str) -> str:
 
 def show(timeline: Timeline, findings: list[Finding]) -> None:
     """Prints the findings as a table, and the live test in words."""
-    from rich.console import Console
     from rich.table import Table
     from rich.text import Text
+
+    from gtrace.cli.console import Console
 
     console = Console()
     run = timeline.run

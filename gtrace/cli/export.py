@@ -16,13 +16,16 @@ NAMES: Final = ("perfetto", "firefox", "speedscope")
 def add_parser(commands: Any) -> None:
     """Adds this command to the parser."""
     parser: argparse.ArgumentParser = commands.add_parser(
-        "export", help="write a recording for Perfetto, the Firefox Profiler or speedscope"
+        "export",
+        help="write a recording for another viewer",
+        description="Writes a recording for Perfetto, the Firefox Profiler or speedscope.",
     )
     parser.add_argument("recording", type=Path, metavar="REC", help="the recording (a folder)")
-    parser.add_argument("--format", choices=NAMES, required=True, help="the tool that shall open it")
+    parser.add_argument("--format", choices=NAMES, required=True, help="the viewer to write for")
     parser.add_argument(
-        "-o", "--output", type=Path, metavar="FILE", help="with .gz: compressed (REC with .FORMAT.json.gz)"
-    )
+        "-o", "--output", type=Path, metavar="FILE",
+        help="the trace, compressed where its name ends in .gz (REC with .FORMAT.json.gz)",
+    )  # fmt: skip
     parser.set_defaults(run=run)
 
 

@@ -8,11 +8,10 @@ from dataclasses import dataclass
 from itertools import count
 from typing import TYPE_CHECKING
 
-from rich.console import Console
 from rich.progress import BarColumn, Progress, TextColumn
 
 from gtrace.analysis.summary import summarize
-from gtrace.cli.console import show_summary
+from gtrace.cli.console import Aside, show_summary
 from gtrace.cli.files import put_output
 from gtrace.cli.pages import open_page, write_page
 from gtrace.cli.span import span_of
@@ -23,6 +22,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
     from pathlib import Path
 
+    from gtrace.cli.console import Console
     from gtrace.recording import Recording
     from gtrace.timeline import Timeline
 
@@ -44,7 +44,7 @@ def finish(recording: Recording, wishes: Wishes) -> None:
     if wishes.quiet and wishes.page is None and wishes.json is None:
         compact(recording)
         return
-    console = Console(stderr=True, quiet=wishes.quiet)
+    console = Aside(quiet=wishes.quiet)
     with _steps(console) as step:
         step("reading")
         for process in recording.processes:
@@ -71,7 +71,7 @@ def finish(recording: Recording, wishes: Wishes) -> None:
 @contextmanager
 def _steps(console: Console) -> Iterator[Callable[[str], None]]:
     """Gives what to call as each of the four steps begins; the bar is for a terminal only."""
-    if not console.is_terminal:  # early versions of rich end even a disabled bar with an empty line
+    if not console.is_interactive:  # early versions of rich end even a disabled bar with an empty line
         yield lambda _: None
         return
     columns = TextColumn("{task.description:>9}"), BarColumn()

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import sys
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -14,11 +15,18 @@ if TYPE_CHECKING:
 def add_parser(commands: Any) -> None:
     """Adds this command to the parser."""
     parser: argparse.ArgumentParser = commands.add_parser(
-        "intervals", help="write the intervals of a recording as .parquet or .csv"
+        "intervals",
+        help="write every interval of a recording as a table",
+        description="Writes a table with one row for each interval of each thread (docs/formats.md).",
     )
     parser.add_argument("recording", type=Path, metavar="REC", help="the recording (a folder)")
     parser.add_argument(
-        "-o", "--output", type=Path, metavar="FILE", required=True, help="the table, .parquet or .csv"
+        "-o",
+        "--output",
+        type=Path,
+        metavar="FILE",
+        required=True,
+        help="the table; its name ends in .parquet or .csv",
     )
     parser.set_defaults(run=run)
 
@@ -35,4 +43,5 @@ def run(arguments: argparse.Namespace) -> int:
         raise UsageError(f"no such format: {arguments.output}: name a file ending in {' or '.join(WRITERS)}")
     intervals = build_timeline(load(arguments.recording)).intervals
     write_whole(arguments.output, lambda part: writer(intervals, part))
+    print(f"table: {arguments.output}: {len(intervals)} intervals", file=sys.stderr)
     return 0

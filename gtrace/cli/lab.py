@@ -21,7 +21,7 @@ PAGE: Final = Path("reports/lab.html")
 EXIT_NOT_ALL: Final = 1
 EXIT_INTERRUPTED: Final = 130
 EPILOG: Final = (
-    "Exit status: 0 where everything was measured, whether it holds or not; 1 where something was not;"
+    "Exit code: 0 where everything was measured, whether it holds or not; 1 where something was not;"
     " 2 for what cannot be done; 130 after Ctrl-C, with what was measured until then."
 )
 
@@ -35,10 +35,10 @@ def add_parser(commands: Any) -> None:
         epilog=EPILOG,
     )
     add = parser.add_argument
-    add("names", nargs="*", metavar="NAME", help="experiments (all of them)")
+    add("names", nargs="*", metavar="NAME", help="the experiments (all of them)")
     add("--list", action="store_true", help="name the experiments and their claims, run nothing")
     add("--json", metavar="FILE", help="write the results as JSON there, - for stdout")
-    add("--python", nargs="+", action="extend", metavar="EXE", help="interpreters to measure (this one)")
+    add("--python", nargs="+", action="extend", metavar="EXE", help="the interpreters to measure (this one)")
     add("--report", type=Path, default=PAGE, metavar="PAGE", help=f"the page ({PAGE})")
     add(
         "--from", nargs="+", type=Path, dest="sources", metavar="FILE",

@@ -6,11 +6,10 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Final, TextIO
 
 from rich import box
-from rich.console import Console
 from rich.table import Table
 from rich.text import Text
 
-from gtrace.cli.console import clean
+from gtrace.cli.console import Console, clean
 from gtrace.lab.claims import Outcome
 from gtrace.lab.results import by_claim, column_names
 

@@ -11,12 +11,11 @@ from pathlib import Path
 from time import monotonic, time
 from typing import TYPE_CHECKING, Final
 
-from rich.console import Console
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeElapsedColumn
 
 import gtrace
 from gtrace.cli.capture import capture, require_evidence
-from gtrace.cli.console import clean
+from gtrace.cli.console import Aside, clean
 from gtrace.cli.files import require_writable_folder, write_text
 from gtrace.errors import OutputError, UsageError
 from gtrace.lab.conduct import conduct
@@ -148,8 +147,8 @@ def workload_path(name: str) -> Path:
 
 @contextmanager
 def _progress(total: int) -> Iterator[Step]:
-    console = Console(stderr=True)
-    if not console.is_terminal:
+    console = Aside()
+    if not console.is_interactive:
         yield _lines(total)
         return
     columns = TextColumn("{task.description:>28}"), BarColumn(), MofNCompleteColumn(), TimeElapsedColumn()

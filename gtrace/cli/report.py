@@ -13,7 +13,11 @@ if TYPE_CHECKING:
 
 def add_parser(commands: Any) -> None:
     """Adds this command to the parser."""
-    parser: argparse.ArgumentParser = commands.add_parser("report", help="write the page of a recording")
+    parser: argparse.ArgumentParser = commands.add_parser(
+        "report",
+        help="write the page of a recording",
+        description="Writes the page of a recording once more, of all of the run or of a part.",
+    )
     parser.add_argument("recording", type=Path, metavar="REC", help="the recording (a folder)")
     parser.add_argument("-o", "--output", type=Path, metavar="PAGE", help="the page (REC with .html)")
     add_span_options(parser)

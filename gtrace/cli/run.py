@@ -19,6 +19,8 @@ from gtrace.recorder.launch import LaunchOptions
 
 REPORTS: Final = Path("reports")
 LEAST_BYTES: Final = 32 << 10
+LONGEST_SWITCH_INTERVAL_S: Final = 3600.0
+"""Far above what makes sense, and below where CPython overflows without a word."""
 
 
 @dataclass(frozen=True)
@@ -36,28 +38,33 @@ def add_parser(commands: Any) -> None:
         help="record a program and write its page",
         description="Runs a program as python would, records its threads, and writes one HTML page.",
         usage="gtrace run [options] SCRIPT|-m MODULE|-c CODE [ARGS...]",
+        epilog="Exit code: the program's own, or 2 where gtrace could not do its work.",
     )
-    parser.add_argument("-o", "--output", type=Path, metavar="REC", help="the recording (a folder)")
+    add = parser.add_argument
+    add("-o", "--output", type=Path, metavar="REC", help="the recording, a folder (beside the page)")
     page = parser.add_mutually_exclusive_group()
-    page.add_argument("--report", type=Path, metavar="PAGE", help="the page (reports/SCRIPTNAME.html)")
-    page.add_argument("--no-report", action="store_true", help="only record")
+    page.add_argument("--report", type=Path, metavar="PAGE", help="the page (reports/SCRIPT.html)")
+    page.add_argument("--no-report", action="store_true", help="write no page")
     add_span_options(parser)
-    parser.add_argument("--json", metavar="PATH", help="write the summary as JSON there, - for stdout")
-    parser.add_argument("--open", action="store_true", help="open the page in a browser")
-    parser.add_argument("--python", default=sys.executable, metavar="EXE", help="the interpreter to run")
-    parser.add_argument("--light", action="store_true", help="do not record calls: nearly no overhead")
-    parser.add_argument(
-        "--switch-interval", type=_seconds, metavar="S", help="sys.setswitchinterval for the program"
-    )
-    parser.add_argument(
-        "--max-size", type=_bytes, default=2 << 30, metavar="BYTES", help="of the GIL evidence (2G)"
-    )
-    parser.add_argument("--quiet", action="store_true", help="say nothing but errors")
-    parser.add_argument("-m", dest="module", nargs=argparse.REMAINDER, help="run a module as a script")
-    parser.add_argument("-c", dest="code", nargs=argparse.REMAINDER, help="run code given as text")
-    parser.add_argument(
-        "program", nargs=argparse.REMAINDER, metavar="SCRIPT", help="the script and its arguments"
-    )
+    add("--json", metavar="FILE", help="write the summary as JSON there, - for stdout")
+    add("--open", action="store_true", help="open the page in a browser")
+    add("--python", default=sys.executable, metavar="EXE", help="the interpreter to run it by (this one)")
+    add("--light", action="store_true", help="record no calls: hardly slows the program")
+    add(
+        "--switch-interval", type=_seconds, metavar="S",
+        help="the switch interval to run it with, in seconds (0.005)",
+    )  # fmt: skip
+    add(
+        "--max-size", type=_bytes, default=2 << 30, metavar="BYTES",
+        help="how large the GIL evidence of a process may grow (2G)",
+    )  # fmt: skip
+    add("--quiet", action="store_true", help="say nothing but errors")
+    add("-m", dest="module", nargs=argparse.REMAINDER, help=argparse.SUPPRESS)
+    add("-c", dest="code", nargs=argparse.REMAINDER, help=argparse.SUPPRESS)
+    add(
+        "program", nargs=argparse.REMAINDER, metavar="SCRIPT",
+        help="the script, folder or zip file to run, - for stdin",
+    )  # fmt: skip
     parser.set_defaults(run=run)
 
 
@@ -66,7 +73,7 @@ def _seconds(text: str) -> float:
         value = float(text)
     except ValueError:
         value = math.nan
-    if not 0 < value < math.inf:
+    if not 0 < value <= LONGEST_SWITCH_INTERVAL_S:
         raise argparse.ArgumentTypeError(f"not a time in seconds: {text}")
     return value
 

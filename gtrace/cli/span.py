@@ -12,8 +12,8 @@ from gtrace.model import NS_PER_S, TimeNs
 if TYPE_CHECKING:
     from gtrace.report import Span
 
-HELP: Final = "the page is of the run from S seconds on"
-HELP_TO: Final = "... and until S seconds; numbers and verdict at its top stay those of the whole run"
+HELP: Final = "show the run from S seconds on; numbers and verdict at the top stay those of all of it"
+HELP_TO: Final = "show the run until S seconds"
 
 
 def add_span_options(parser: argparse.ArgumentParser) -> None:

@@ -12,18 +12,20 @@ if TYPE_CHECKING:
 
 def add_parser(commands: Any) -> None:
     """Adds this command to the parser."""
-    parser: argparse.ArgumentParser = commands.add_parser("summary", help="print the numbers of a recording")
+    parser: argparse.ArgumentParser = commands.add_parser(
+        "summary",
+        help="print the numbers of a recording",
+        description="Prints the verdict of a recording, its headline numbers, and the states of each thread.",
+    )
     parser.add_argument("recording", type=Path, metavar="REC", help="the recording (a folder)")
-    parser.add_argument("--json", action="store_true", help="as JSON")
+    parser.add_argument("--json", action="store_true", help="print all numbers as JSON (docs/formats.md)")
     parser.set_defaults(run=run)
 
 
 def run(arguments: argparse.Namespace) -> int:
     """Prints the summary on stdout."""
-    from rich.console import Console
-
     from gtrace.analysis.summary import summarize
-    from gtrace.cli.console import show_summary
+    from gtrace.cli.console import Console, show_summary
     from gtrace.recording import load
     from gtrace.timeline.build import build_timeline
 
