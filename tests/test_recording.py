@@ -151,37 +151,40 @@ def test_what_is_no_recording_is_refused(tmp_path):
             load(path)
 
 
-@pytest.fixture
-def open_to_all(original):
-    """A copy that every user can read; pytest's own folders are for one user."""
-    with tempfile.TemporaryDirectory() as folder:
-        copy = Path(shutil.copytree(original, Path(folder) / "r.gtrace"))
-        for path in (copy.parent, copy):
-            path.chmod(0o755)
-        for path in copy.iterdir():
-            path.chmod(0o644)
-        yield copy
+def without_right_to_read(original, folder, pattern):
+    """A copy of which every user may read all but one file."""
+    copy = Path(shutil.copytree(original, folder))
+    copy.chmod(0o755)
+    for path in copy.iterdir():
+        path.chmod(0o644)
+    only(copy, pattern).chmod(0)
+    return copy
 
 
-@pytest.mark.skipif(os.geteuid() != 0, reason="only root can become nobody")
-@pytest.mark.parametrize("pattern", ["calls.*.json", "gil.*.bin", "threads.*.jsonl", "meta.json"])
-def test_a_file_that_may_not_be_read_is_named(open_to_all, pattern):
-    path = only(open_to_all, pattern)
-    path.chmod(0o600)
+def test_a_file_that_may_not_be_read_is_named(original):
+    """Root may read all there is, and so becomes nobody, whom pytest's own folders are closed to."""
+    patterns = ["calls.*.json", "gil.*.bin", "threads.*.jsonl", "meta.json"]
     program = f"""
 import os, sys
 sys.path[:] = {sys.path!r}
 from gtrace.recording import load
 from gtrace.errors import RecordingError
-os.setuid({NOBODY})
-try:
-    print(load({str(open_to_all)!r}).problems)
-except RecordingError as error:
-    print(error)
+if os.geteuid() == 0:
+    os.setuid({NOBODY})
+for recording in sys.argv[1:]:
+    try:
+        print(load(recording).problems)
+    except RecordingError as error:
+        print(error)
 """
-    done = subprocess.run([sys.executable, "-c", program], capture_output=True, text=True, check=True)
+    with tempfile.TemporaryDirectory() as folder:
+        Path(folder).chmod(0o755)
+        copies = [without_right_to_read(original, Path(folder, str(i)), p) for i, p in enumerate(patterns)]
+        command = [sys.executable, "-c", program, *map(str, copies)]
+        done = subprocess.run(command, capture_output=True, text=True, check=True)
+        names = [only(copy, pattern).name for copy, pattern in zip(copies, patterns, strict=True)]
 
-    assert path.name in done.stdout
+    assert all(name in line for name, line in zip(names, done.stdout.splitlines(), strict=True))
 
 
 def test_a_recording_is_for_its_owner_alone(original):
