@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import functools
 import runpy
+import shutil
 import threading
 from dataclasses import replace
 from pathlib import Path
@@ -162,16 +164,28 @@ def test_where_any_thread_could_go_on_nobody_is_said_to_be_stuck(otherwise):
     assert standstill(otherwise) == ()
 
 
-def recorded_deadlocks(tmp: Path, *arguments: str):
-    ended = recorded(tmp / "r.gtrace", PROGRAMS / "deadlocks.py", *arguments, calls=False)
-    return ended, build_timeline(load(tmp / "r.gtrace"))
+@pytest.fixture(scope="module")
+def deadlocks(tmp_path_factory):
+    """Records ``deadlocks.py``, once for each way to end; gives how it ended, and the recording's path."""
+
+    @functools.cache
+    def record(*way: str):
+        path = tmp_path_factory.mktemp("deadlocks") / "r.gtrace"
+        return recorded(path, PROGRAMS / "deadlocks.py", *way, calls=False), path
+
+    return record
+
+
+def timeline_in(path: Path):
+    return build_timeline(load(path))
 
 
 @pytest.mark.parametrize("way", ["", "SIGTERM"])
-def test_every_way_to_take_a_lock_is_seen_when_the_program_ends(tmp_path, way):
-    ended, found = recorded_deadlocks(tmp_path, *way.split())
+def test_every_way_to_take_a_lock_is_seen_when_the_program_ends(deadlocks, way):
+    ended, path = deadlocks(*way.split())
     assert ended == bare(PROGRAMS / "deadlocks.py", *way.split())
-    cycles = [{(link.thread, link.waits_for) for link in one.links} for one in find_deadlocks(found)]
+    found = find_deadlocks(timeline_in(path))
+    cycles = [{(link.thread, link.waits_for) for link in one.links} for one in found]
     expected = [
         {("deposit", "self.out"), ("withdraw", "self.__in")},
         {("statement", "second[1]"), ("acquire", "second")},
@@ -181,8 +195,8 @@ def test_every_way_to_take_a_lock_is_seen_when_the_program_ends(tmp_path, way):
     assert sorted(map(sorted, cycles)) == sorted(map(sorted, expected))
 
 
-def test_the_line_where_the_holder_took_a_lock_is_told(tmp_path):
-    _, found = recorded_deadlocks(tmp_path)
+def test_the_line_where_the_holder_took_a_lock_is_told(deadlocks):
+    found = timeline_in(deadlocks()[1])
     lines = (PROGRAMS / "deadlocks.py").read_text().splitlines()
     links = {link.thread: link for one in find_deadlocks(found) for link in one.links}
     for thread, took, waits in (
@@ -195,9 +209,9 @@ def test_the_line_where_the_holder_took_a_lock_is_told(tmp_path):
         assert [lines[place - 1] for place in places] == [took, waits]
 
 
-def test_what_is_not_known_of_a_lock_is_not_said(tmp_path):
+def test_what_is_not_known_of_a_lock_is_not_said(deadlocks):
     """Who waits with a limit, for a word, or for a lock that a generator took, is in no cycle."""
-    _, found = recorded_deadlocks(tmp_path)
+    found = timeline_in(deadlocks()[1])
     names = found.threads["name"]
     rows = {(names[row["lane"]], row["role"], row["name"]) for row in found.standing.to_dict("records")}
     assert {what for what in rows if what[0] == "gives-up"} == {("gives-up", "has", "left")}
@@ -206,9 +220,10 @@ def test_what_is_not_known_of_a_lock_is_not_said(tmp_path):
     assert ("acquire", "has", "spare_too") not in rows
 
 
-def test_a_killed_program_keeps_no_stacks_and_ends_as_it_would(tmp_path):
-    ended, found = recorded_deadlocks(tmp_path, "SIGKILL")
+def test_a_killed_program_keeps_no_stacks_and_ends_as_it_would(deadlocks):
+    ended, path = deadlocks("SIGKILL")
     assert ended == bare(PROGRAMS / "deadlocks.py", "SIGKILL")
+    found = timeline_in(path)
     assert found.standing.empty
     assert find_deadlocks(found) == ()
 
@@ -280,11 +295,11 @@ def test_lanes_of_a_second_process_come_behind_those_of_the_first():
     assert [list(moved[column]) for column in ("lane", "owner_lane")] == [[3, 4], [4, -1]]
 
 
-def test_a_line_about_a_lock_that_is_damaged_is_left_out(tmp_path):
-    recorded(tmp_path / "r.gtrace", PROGRAMS / "deadlocks.py", calls=False)
-    (journal,) = (tmp_path / "r.gtrace").glob("threads.*.jsonl")
-    whole = len(build_timeline(load(tmp_path / "r.gtrace")).standing)
+def test_a_line_about_a_lock_that_is_damaged_is_left_out(deadlocks, tmp_path):
+    copy = Path(shutil.copytree(deadlocks()[1], tmp_path / "r.gtrace"))
+    (journal,) = copy.glob("threads.*.jsonl")
+    whole = len(timeline_in(copy).standing)
     journal.write_bytes(journal.read_bytes().replace(b'"role":"has"', b'"role":7', 1))
-    found = load(tmp_path / "r.gtrace")
+    found = load(copy)
     assert len(build_timeline(found).standing) == whole - 1
     assert any("damaged" in problem for problem in found.problems)
