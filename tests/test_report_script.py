@@ -134,14 +134,14 @@ def slow_blame(known, start, end):
     rows = clipped(known, start, end)
     rows = rows.assign(a=rows["start_ns"].clip(lower=start), b=rows["end_ns"].clip(upper=end))
     holds = rows[rows["gil"] == "holds"].to_dict("records")
-    found: dict[tuple[int, int, str], int] = {}
+    found: dict[tuple[int, int, str], list[int]] = {}
     for wait in rows[rows["gil"] == "waits"].to_dict("records"):
         for hold in holds:
             ns = min(wait["b"], hold["b"]) - max(wait["a"], hold["a"])
             if ns > 0:
                 key = (wait["lane"], hold["lane"], hold["function"])
-                found[key] = found.get(key, 0) + ns
-    return found
+                found.setdefault(key, []).append(ns)
+    return {key: (sum(each), len(each), max(each)) for key, each in found.items()}
 
 
 def test_blame_is_the_overlap_of_waits_and_holds(modules):
@@ -151,7 +151,8 @@ def test_blame_is_the_overlap_of_waits_and_holds(modules):
     for (start, end), answer in zip(ranges, ask(modules, known, ranges), strict=True):
         lanes = {name: lane for lane, name in enumerate(known.threads["name"])}
         found = {
-            (lanes[b["waiter"]], lanes[b["holder"]], functions[b["fn"]]): b["ns"] for b in answer["blame"]
+            (lanes[b["waiter"]], lanes[b["holder"]], functions[b["fn"]]): (b["ns"], b["count"], b["longest"])
+            for b in answer["blame"]
         }
         assert found == slow_blame(known, start, end)
 
@@ -159,13 +160,28 @@ def test_blame_is_the_overlap_of_waits_and_holds(modules):
 def test_blame_counted_by_groups_adds_up_to_the_same(modules):
     known = KNOWN[1]
     for answer in ask(modules, known, ranges_of(known)):
-        for key in ("ns", "count"):
-            each, grouped = ({}, {})
-            for blame in answer["blame"]:
-                each[blame["fn"]] = each.get(blame["fn"], 0) + blame[key]
-            for blame in answer["grouped"]:
-                grouped[blame["fn"]] = grouped.get(blame["fn"], 0) + blame[key]
+        assert {blame["waiter"] for blame in answer["grouped"]} <= {"MainThread", "worker-*"}
+        for key, together in (("ns", sum), ("count", sum), ("longest", max)):
+            each, grouped = (by_function(answer[name], key, together) for name in ("blame", "grouped"))
             assert grouped == pytest.approx(each, abs=1)
+
+
+def by_function(blame, key, together):
+    found = {}
+    for one in blame:
+        found.setdefault(one["fn"], []).append(one[key])
+    return {fn: together(values) for fn, values in found.items()}
+
+
+def test_blame_is_the_same_hold_by_hold_and_wait_by_wait(modules):
+    known = KNOWN[1]
+    keys = ("waiter", "holder", "fn", "count", "longest", "lane")
+    for answer in ask(modules, known, ranges_of(known)):
+        by_hold, by_wait = (
+            sorted([one[key] for key in keys] for one in answer[name]) for name in ("each", "blame")
+        )
+        assert by_hold == by_wait
+        assert len(by_wait) > 40
 
 
 def test_every_wait_for_the_gil_is_blamed_on_someone(modules):

@@ -4,38 +4,47 @@ export const HOLDS = 1;
 export const WAITS = 2;
 
 /**
- * @typedef {object} Held the intervals in which some thread holds the GIL, in order of time
+ * @typedef {object} Held intervals, in order of time; those in which some thread holds the GIL, unless said otherwise
  * @property {Float64Array} start ns @property {Float64Array} end ns
  * @property {Uint32Array} lane @property {Uint32Array} kind
  */
 
 /** @param {import('./store.js').Store} store @returns {Held} */
 export function heldIntervals(store) {
+  return intervalsInOrder(store, Array.from({ length: store.lanes }, (_, lane) => lane), HOLDS);
+}
+
+/**
+ * The intervals of some lanes that have to do with the GIL in one way, in order of time.
+ * Their starts are sorted alone, which is quick, and lead the way for the rest.
+ * @param {import('./store.js').Store} store
+ * @param {number[]} lanes
+ * @param {number} gil
+ * @returns {Held}
+ */
+export function intervalsInOrder(store, lanes, gil) {
   const { bounds, kinds } = store;
   let count = 0;
-  for (let i = 0; i < store.count; i += 1) if (kinds.gil[store.kind[i]] === HOLDS) count += 1;
-  const start = new Float64Array(count);
-  const held = { start, end: new Float64Array(count), lane: new Uint32Array(count), kind: new Uint32Array(count) };
-  for (let lane = 0, n = 0; lane < store.lanes; lane += 1) {
-    for (let i = store.from[lane]; i < store.from[lane + 1]; i += 1) {
-      if (kinds.gil[store.kind[i]] === HOLDS) { start[n] = bounds[i + lane]; n += 1; }
-    }
-  }
-  start.sort();
+  const each = (visit) => {
+    for (const lane of lanes) for (let i = store.from[lane]; i < store.from[lane + 1]; i += 1) if (kinds.gil[store.kind[i]] === gil) visit(lane, i);
+  };
+  each(() => { count += 1; });
+  const found = { start: new Float64Array(count), end: new Float64Array(count), lane: new Uint32Array(count), kind: new Uint32Array(count) };
+  let n = 0;
+  each((lane, i) => { found.start[n] = bounds[i + lane]; n += 1; });
+  found.start.sort();
   const taken = new Uint8Array(count);
-  for (let lane = 0; lane < store.lanes; lane += 1) {
-    let place = 0;
-    for (let i = store.from[lane]; i < store.from[lane + 1]; i += 1) {
-      if (kinds.gil[store.kind[i]] !== HOLDS) continue;
-      place = nextPlace(start, bounds[i + lane], place);
-      while (taken[place]) place += 1;
-      taken[place] = 1;
-      held.end[place] = bounds[i + lane + 1];
-      held.lane[place] = lane;
-      held.kind[place] = store.kind[i];
-    }
-  }
-  return held;
+  let [place, last] = [0, -1];
+  each((lane, i) => {
+    if (lane !== last) { place = 0; last = lane; }
+    place = nextPlace(found.start, bounds[i + lane], place);
+    while (taken[place]) place += 1;
+    taken[place] = 1;
+    found.end[place] = bounds[i + lane + 1];
+    found.lane[place] = lane;
+    found.kind[place] = store.kind[i];
+  });
+  return found;
 }
 
 /**

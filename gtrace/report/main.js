@@ -3,7 +3,7 @@
 import { GIL_WAIT, LOCK_WAIT, SUMS, buildSums, kindTotals, laneTotals } from './aggregate.js';
 import { SLICES, holdFigure, slicesOf, stateFigure, sumStates, utilisationFigure } from './charts.js';
 import { formatCount, formatDuration, formatInstant, formatPercent, significant } from './format.js';
-import { blameWithin } from './blame.js';
+import { blameWithin, waitingOf } from './blame.js';
 import { connectGestures, toggleHelp } from './gestures.js';
 import { heldIntervals, holdsWithin } from './gil.js';
 import { decodeStore, fromBase91, inflate, intervalAt } from './store.js';
@@ -52,6 +52,7 @@ async function finish(page) {
   page.held = page.world.config.freeThreaded ? null : heldIntervals(page.world.store);
   useHeld(page.timeline, page.held);
   await pause();
+  page.waiting = page.held && waitingOf(page.world.store, page.timeline.names);
   recountGil(page);
   tellReady('tables');
   await documentParsed();
@@ -150,7 +151,7 @@ function recountGil(page) {
   if (!known) return;
   const names = config.threads.map((thread) => thread.name);
   page.holds = holdsWithin(page.held, range.from, range.to, LONGEST_HOLDS);
-  setRows(page.tables.blame, blameRows(blameWithin(store, page.held, range, names), store.functions));
+  setRows(page.tables.blame, blameRows(blameWithin(store, page.held, page.waiting, range, names), store.functions));
   setRows(page.tables.holds, holdRows(page.holds, store, { names, switchInterval: config.switchInterval }));
 }
 

@@ -85,7 +85,7 @@ export function longestOf(store, totals, state) {
 export function blameRows(blame, functions) {
   return blame.map((found) => ({
     lane: found.lane, thread: found.waiter, holder: found.holder, function: functions[found.fn],
-    total: found.ns, count: found.count, longest: found.longest,
+    total: found.ns, count: found.count, longest: found.longest, at: found.at,
   }));
 }
 

@@ -1,7 +1,7 @@
 // Answers questions about a packed timeline with the page's own functions: JSON in, JSON out.
 
 import { STATES, SUMS, buildSums, kindTotals, laneCells, laneTotals } from './aggregate.js';
-import { blameGroups, blameWithin, waitsWithin } from './blame.js';
+import { blameGroups, blameWithin, waitingOf } from './blame.js';
 import { heldIntervals, holdsWithin } from './gil.js';
 import { poolCells } from './groups.js';
 import { lockRows } from './locks.js';
@@ -16,6 +16,9 @@ const store = await decodeStore(asked.header, asked.blob);
 const sums = buildSums(store);
 const held = heldIntervals(store);
 const names = asked.names;
+const told = waitingOf(store, names);
+const pooled = waitingOf(store, names, 0);
+const alone = waitingOf(store, names, Infinity);
 
 function pool(from, to) {
   const cells = new Float64Array(asked.cells * SUMS);
@@ -35,8 +38,8 @@ const answers = asked.ranges.map(([from, to]) => {
   const { longest, lengths, ...holds } = holdsWithin(held, from, to, 5);
   return {
     totals: Array.from({ length: store.lanes }, (_, lane) => Array.from(laneTotals(store, sums, lane, from, to))),
-    cells: columns, waits, holds, longest, lengths: Array.from(lengths), blame: blameWithin(store, held, { from, to }, names),
-    grouped: blameGroups(store, held, waitsWithin(store, { from, to }), { range: { from, to }, names: names.map(() => 'all') }),
+    cells: columns, waits, holds, longest, lengths: Array.from(lengths), blame: blameWithin(store, held, told, { from, to }, names),
+    grouped: blameGroups(store, held, pooled, { from, to }), each: blameGroups(store, held, alone, { from, to }),
     pool: pool(from, to), locks: lockRows(store, { from, to }, names), latencies: latenciesWithin(store.wakeups, { from, to }, 2),
     first: Array.from({ length: store.lanes }, (_, lane) => intervalAt(store, lane, from)),
   };
