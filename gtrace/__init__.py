@@ -1,13 +1,23 @@
 """What the threads of a Python program really do.
 
->>> recording = gtrace.load("app.gtrace")           # what was captured
->>> timeline = gtrace.build_timeline(recording)     # every thread in one state at a time
->>> page = gtrace.render(timeline)                  # one HTML page, as text
->>> gtrace.summarize(timeline)                      # the numbers, as JSON-ready dict
+``gtrace run script.py`` records a program; what follows starts from its recording.
 
-``gtrace run script.py`` makes the recording. Names are imported on first use, because this package
-is also imported inside the traced program, which must stay free of pandas and plotly.
+>>> recording = gtrace.load("reports/script.gtrace")   # what was captured
+>>> recording.intervals                                # a pandas table: what each thread did, and when
+>>> recording.threads                                  # names, ids, parents, starts and ends
+>>> recording.calls                                    # every call that was recorded
+
+>>> timeline = gtrace.build_timeline(recording)        # every thread in one state at a time
+>>> gtrace.summarize(timeline)                         # the numbers, as a dict that JSON can hold
+>>> gtrace.render(timeline)                            # the page, as text
+
+``help(gtrace.Timeline)`` describes the columns. Times are nanoseconds: in intervals since the
+recording began, in threads and calls those of CLOCK_MONOTONIC, which ``recording.began_ns`` is to be
+taken from. A recording that cannot be read raises a ``gtrace.errors.RecordingError``.
 """
+
+# Names are imported on first use: this package is imported in the traced program, too, which must stay
+# free of pandas and plotly.
 
 from __future__ import annotations
 
@@ -50,6 +60,10 @@ def __getattr__(name: str) -> Any:
     if _HOME[name] == "gtrace.recording":
         home.LATER.update({what: partial(_make, *maker) for what, maker in _LATER.items()})
     return getattr(home, name)
+
+
+def __dir__() -> list[str]:
+    return sorted({*globals(), *__all__})
 
 
 def _make(module: str, name: str, recording: Recording) -> Any:

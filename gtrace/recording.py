@@ -101,7 +101,11 @@ class Recording:
 
     @property
     def threads(self) -> pd.DataFrame:
-        """One row a thread: ``pid tid ident name daemon parent_tid target created begin_ns end_ns``."""
+        """One row a thread: ``pid tid ident name daemon parent_tid target created begin_ns end_ns``.
+
+        Times are ns on CLOCK_MONOTONIC (less ``began_ns``: since the recording began), ``end_ns`` NaN for a
+        thread that was alive at the end. ``gtrace.Timeline`` has those that never entered Python, too.
+        """
         rows = [
             {
                 "pid": process.pid,
@@ -122,7 +126,11 @@ class Recording:
 
     @property
     def calls(self) -> pd.DataFrame:
-        """All calls: ``pid tid start_ns end_ns name``, ns on CLOCK_MONOTONIC, -1 for one not returned."""
+        """One row a call: ``tid start_ns end_ns name pid``; none with ``--light``.
+
+        Times are ns on CLOCK_MONOTONIC (less ``began_ns``: since the recording began), ``end_ns`` -1 for a
+        call that had not returned.
+        """
         tables = [process.load_calls().table.assign(pid=process.pid) for process in self.processes]
         return pd.concat(tables, ignore_index=True) if tables else empty_calls()
 

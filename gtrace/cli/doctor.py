@@ -27,28 +27,21 @@ for thread in threads: thread.start()
 for thread in threads: thread.join()
 """
 """The live test: two threads that both want the GIL for 50 ms."""
-GIVES: Final = {
+TELLS: Final = {
     Source.CALLS: "which function, and why a thread waits",
     Source.GIL: "who holds the GIL, who waits for it or for a lock",
     Source.SCHEDULER: "who was on a core",
     Source.THREADS: "names, parents, starts, ends, joins",
 }
-CURES: Final = {
-    Source.CALLS: "python -m pip install viztracer in that interpreter",
-    Source.GIL: "install gtrace in that interpreter where a C compiler is, or from a wheel",
-    Source.SCHEDULER: "kernel.perf_event_paranoid of 2 or less, and a container that allows perf_event_open",
-    Source.THREADS: "run the interpreter without -I, -E and -S",
-}
 
 
 @dataclass(frozen=True)
 class Finding:
-    """One source: what it gives, whether it works (empty: it does), and what to do where it does not."""
+    """One source: what it tells, and why it is missing and what to do about it (empty: it works)."""
 
     source: Source
-    gives: str
+    tells: str
     why_not: str
-    cure: str
 
 
 def add_parser(commands: Any) -> None:
@@ -92,9 +85,7 @@ def try_out(python: str) -> Timeline:
 def examine(timeline: Timeline) -> list[Finding]:
     """What each source gave in the live test."""
     return [
-        Finding(source, GIVES[source], why, CURES[source] if why else "")
-        for source in Source
-        for why in [_why_not(timeline.run.evidence[source.value])]
+        Finding(source, TELLS[source], _why_not(timeline.run.evidence[source.value])) for source in Source
     ]
 
 
@@ -103,23 +94,28 @@ def _why_not(quality: str) -> str:
 
 
 def show(timeline: Timeline, findings: list[Finding]) -> None:
-    """Prints the findings as a table, and the live test in words."""
+    """Prints the findings as a table, what is missing in words, and the live test."""
     from rich.table import Table
     from rich.text import Text
 
-    from gtrace.cli.console import Console
+    from gtrace.cli.console import Console, clean
 
     console = Console()
     run = timeline.run
-    console.print(Text(f"{run.implementation} {run.python_version} at {run.executable}"))
+    interpreter = f"{run.implementation} {run.python_version} at {run.executable}"
+    console.print(Text(clean(interpreter)), soft_wrap=True)
     table = Table(box=None, padding=(0, 2, 0, 0), header_style="dim")
-    for title in ("evidence", "tells", "here", "what to do"):
+    for title in ("evidence", "here", "tells"):
         table.add_column(title)
     for found in findings:
-        here = Text(found.why_not, style="yellow") if found.why_not else Text("works", style="green")
-        table.add_row(found.source.value, found.gives, here, Text(found.cure))
+        here = Text("missing", style="yellow") if found.why_not else Text("works", style="green")
+        table.add_row(found.source.value, here, found.tells)
     console.print(table)
-    console.print(Text(live_test(timeline)))
+    for found in findings:
+        if found.why_not:
+            why_not = clean(f"{found.source.value}: {found.why_not}")
+            console.print(Text(why_not, style="yellow"), soft_wrap=True)
+    console.print(Text(live_test(timeline)), soft_wrap=True)
 
 
 def live_test(timeline: Timeline) -> str:

@@ -100,3 +100,7 @@ class Timeline:
     """
     handoffs: int | None = None
     """How often a GIL went from one thread to another; None where the agent did not see it."""
+
+    def __repr__(self) -> str:
+        command = " ".join(self.run.command) or "python"
+        return f"<Timeline of {command!r}: {len(self.threads)} threads, {len(self.intervals)} intervals>"

@@ -86,7 +86,8 @@ def _load() -> Any:
     try:
         from gtrace.recorder.agent import _agent
     except ImportError as error:
+        fault = f" ({error})" if str(error.path).endswith(".so") else ""
         raise AgentUnavailable(
-            f"the agent is not built for this interpreter ({error}); install a C compiler and gtrace again"
+            f"the agent is not built for this interpreter{fault}; install a C compiler and gtrace again"
         ) from error
     return _agent

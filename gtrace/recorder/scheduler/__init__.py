@@ -188,7 +188,8 @@ def load() -> Any:
     try:
         from gtrace.recorder.scheduler import _scheduler
     except ImportError as error:
+        fault = f" ({error})" if str(error.path).endswith(".so") else ""
         raise SchedulerUnavailable(
-            f"its extension is not built for this Python ({error}); install a C compiler and gtrace again"
+            f"its extension is not built for this interpreter{fault}; install a C compiler and gtrace again"
         ) from error
     return _scheduler
