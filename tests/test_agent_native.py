@@ -10,9 +10,10 @@ from pathlib import Path
 import pytest
 from agent_support import AGENT, NATIVE, STRICT, compile_c, compiler
 
-BUFFER = [NATIVE / "buffer_check.c", AGENT / "buffer.c", AGENT / "chunk_file.c"]
-CALLS = [NATIVE / "call_check.c", AGENT / "call.c", AGENT / "buffer.c", AGENT / "chunk_file.c"]
-PARTS = [pytest.param(BUFFER, id="buffer"), pytest.param(CALLS, id="calls")]
+CLOCK = [NATIVE / "clock_check.c", AGENT / "clock.c"]
+BUFFER = [NATIVE / "buffer_check.c", AGENT / "buffer.c", AGENT / "chunk_file.c", AGENT / "clock.c"]
+CALLS = [NATIVE / "call_check.c", AGENT / "call.c", *BUFFER[1:]]
+PARTS = [pytest.param(CLOCK, id="clock"), pytest.param(BUFFER, id="buffer"), pytest.param(CALLS, id="calls")]
 SOURCES = sorted(AGENT.glob("*.c"))
 
 
@@ -82,7 +83,7 @@ def test_musl_runs_the_parts_without_python(tmp_path):
     musl = shutil.which("musl-gcc")
     if musl is None:
         pytest.skip("no musl here")
-    for name, sources in {"buffer": BUFFER, "imports": IMPORTS, "calls": CALLS}.items():
+    for name, sources in {"clock": CLOCK, "buffer": BUFFER, "imports": IMPORTS, "calls": CALLS}.items():
         program = tmp_path / name
         run(musl, *STRICT, "-O2", f"-I{AGENT}", *sources, "-o", program)
         assert "all checks hold" in run(program, tmp_path / "gil.bin", "5000")
@@ -92,7 +93,7 @@ def test_aarch64_runs_the_parts_without_python(tmp_path):
     cross, emulator = shutil.which("aarch64-linux-gnu-gcc"), shutil.which("qemu-aarch64")
     if cross is None or emulator is None:
         pytest.skip("no compiler or emulator for aarch64 here")
-    for name, sources in {"buffer": BUFFER, "imports": IMPORTS, "calls": CALLS}.items():
+    for name, sources in {"clock": CLOCK, "buffer": BUFFER, "imports": IMPORTS, "calls": CALLS}.items():
         program = tmp_path / name
         run(cross, *STRICT, "-O2", f"-I{AGENT}", *sources, "-o", program)
         out = run(emulator, "-L", "/usr/aarch64-linux-gnu", program, tmp_path / "gil.bin", "2000", "no-stops")

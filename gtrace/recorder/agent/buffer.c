@@ -214,6 +214,7 @@ gt_region *gt_region_open(const char *path, uint64_t max_bytes) {
 }
 
 void gt_region_begin(gt_region *region) {
+    gt_clock_begin();
     current = region;
     region->header->started_ns = gt_now();
     atomic_store_explicit(&gt_recording->region, region, memory_order_release);

@@ -11,17 +11,9 @@
 #include <stdbool.h>
 #include <stddef.h>
 #include <sys/types.h>
-#include <time.h>
 
+#include "clock.h"
 #include "record.h"
-
-/* A library that is loaded late gets its thread-local storage without malloc only this way on glibc;
- * musl allocates it when the library is loaded, and knows no other way. */
-#ifdef __GLIBC__
-#define GT_TLS __thread __attribute__((tls_model("initial-exec")))
-#else
-#define GT_TLS __thread
-#endif
 
 /* One recording. Never freed and never used twice, so a thread that was stopped in the middle of
  * a hook can still look at its own. */
@@ -84,12 +76,6 @@ void gt_write_slow(gt_region *region, gt_record record, uint64_t value);
 
 static inline gt_region *gt_region_now(void) {
     return atomic_load_explicit(&gt_recording->region, memory_order_acquire);
-}
-
-static inline uint64_t gt_now(void) {
-    struct timespec now;
-    clock_gettime(CLOCK_MONOTONIC, &now);
-    return (uint64_t)now.tv_sec * 1000000000u + (uint64_t)now.tv_nsec;
 }
 
 static inline gt_record gt_record_of(uint64_t value, enum gt_kind kind) {

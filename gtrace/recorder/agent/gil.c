@@ -73,11 +73,16 @@ static void note(gt_region *region, const gt_gil *gil, gt_record record) {
         gt_write_with(region, record, gil->address);
 }
 
+/* The events of one GIL come one after the other, whichever threads they are of. */
+static uint64_t time_of_next(gt_gil *gil) {
+    return gil->last_ns = gt_now_behind(gil->last_ns);
+}
+
 static void note_release(gt_region *region, gt_gil *gil) {
     enum gt_kind kind = gil->asked ? GT_GIL_FORCED_RELEASE : GT_GIL_RELEASE;
     gil->asked = false;
     gil->held = false;
-    uint64_t now = gt_now();
+    uint64_t now = time_of_next(gil);
     note(region, gil, gt_record_of(now, kind));
     gt_call_stretch_begins(now);
 }
@@ -89,7 +94,7 @@ static void note_acquire(gt_region *region, gt_gil *gil) {
         gil->holder = &gt_self;
         gil->switches++;
     }
-    uint64_t now = gt_now();
+    uint64_t now = time_of_next(gil);
     gt_call_stretch_ends(region, now);
     note(region, gil, gt_record_of(now, GT_GIL_ACQUIRE));
     gt_self.gil = 0;
@@ -140,7 +145,7 @@ gt_gil *gt_gil_on_wait(gt_region *region, pthread_cond_t *cond, const void *call
         return NULL;
     if (gt_self.region != region || gt_self.gil != address) {
         learn_site(wait_sites, caller);
-        uint64_t now = gt_now();
+        uint64_t now = time_of_next(gil);
         gt_call_stretch_ends(region, now);
         note(region, gil, gt_record_of(now, GT_GIL_WAIT));
         gt_self.gil = address;

@@ -18,6 +18,7 @@ typedef struct {
     _Atomic uintptr_t address;
     const void *holder; /* the thread that has it or had it last */
     uint64_t switches;  /* changes of holder */
+    uint64_t last_ns;   /* time of its last event */
     bool held;
     bool asked; /* a waiter asked the holder to let go */
 } gt_gil;

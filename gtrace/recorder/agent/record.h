@@ -3,7 +3,8 @@
  * gtrace/evidence/gil_format.py mirrors it, and a test compares the two.
  *
  * One process writes one file (one file a thread would make ten thousand files of ten thousand
- * short threads). All numbers are little endian, all times nanoseconds of CLOCK_MONOTONIC.
+ * short threads). All numbers are little endian, all times nanoseconds of CLOCK_MONOTONIC, to a
+ * fraction of a microsecond (clock.h).
  *
  * The file is a row of chunks of GT_CHUNK_BYTES. The first chunk starts with `gt_file_header`;
  * its rest is zero. Every other chunk starts with `gt_chunk_header`, followed by
