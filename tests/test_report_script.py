@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 import json
+import re
 import shutil
 import subprocess
+from collections import Counter
 from importlib import resources
 from pathlib import Path
 
@@ -14,7 +16,10 @@ from timelines import synthetic, timeline, with_wakeups
 
 from gtrace.model import WAIT_STATES, State
 from gtrace.report.columns import pack
+from gtrace.report.compare import COMPARE_SCRIPTS
+from gtrace.report.lab import LAB_SCRIPTS
 from gtrace.report.page import SCRIPTS
+from gtrace.report.template import asset
 
 NODE = shutil.which("node")
 pytestmark = pytest.mark.skipif(
@@ -47,6 +52,14 @@ def node(folder, *arguments, text=""):
 
 def test_pure_functions_do_what_they_say(modules):
     node(modules, "--test", "pure.test.js")
+
+
+@pytest.mark.parametrize("names", [SCRIPTS, COMPARE_SCRIPTS, LAB_SCRIPTS], ids=["page", "compare", "lab"])
+def test_no_module_of_a_page_takes_the_name_of_another_s_function(names):
+    declared = re.compile(r"^(?:export )?(?:async )?(?:function|const|let|class) (\w+)", re.MULTILINE)
+    found = [name for module in names for name in declared.findall(asset(module))]
+    assert [name for name, count in Counter(found).items() if count > 1] == []
+    assert len(found) > 20
 
 
 def ask(modules, known, ranges):

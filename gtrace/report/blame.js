@@ -105,13 +105,13 @@ function blameEach(store, held, range, names) {
       const key = (lane * store.lanes + held.lane[p]) * store.functions.length + fn;
       let blame = found.get(key);
       if (!blame) { blame = { waiter: names[lane], holder: names[held.lane[p]], lane, fn, ns: 0, count: 0, longest: 0, at }; found.set(key, blame); }
-      addTo(blame, { ns, count: 1, longest: ns, lane, at });
+      addOverlap(blame, { ns, count: 1, longest: ns, lane, at });
     }
   });
   return [...found.values()];
 }
 
-function addTo(blame, { ns, count, longest, lane, at }) {
+function addOverlap(blame, { ns, count, longest, lane, at }) {
   blame.ns += ns;
   blame.count += count;
   if (longest > blame.longest) { blame.longest = longest; blame.lane = lane; blame.at = at; }
@@ -139,7 +139,7 @@ export function blameGroups(store, held, { groups, groupOf }, range) {
       const key = holders[held.lane[p]] * store.functions.length + fn;
       let blame = found.get(key);
       if (!blame) { blame = { waiter: group.name, holder: groups[holders[held.lane[p]]].name, lane: -1, fn, ns: 0, count: 0, longest: 0, at: 0 }; found.set(key, blame); }
-      addTo(blame, sum);
+      addOverlap(blame, sum);
     }
     return [...found.values()];
   });

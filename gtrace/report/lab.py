@@ -28,7 +28,7 @@ if TYPE_CHECKING:
     from gtrace.lab.claims import Finding
     from gtrace.lab.results import Result, Results
 
-SCRIPTS: Final = ("format.js", "labchart.js", "labtable.js", "lab.js")
+LAB_SCRIPTS: Final = ("format.js", "labchart.js", "labtable.js", "lab.js")
 SERIES: Final = (State.NATIVE, State.GIL_WAIT, State.RUNNING, State.LOCK_WAIT, State.IO_WAIT,
                  State.STALLED, State.BLOCKED)  # fmt: skip
 """The states whose colours the curves of a chart borrow, in this order."""
@@ -88,7 +88,7 @@ def render_lab(labs: Sequence[Results], folder: Path, expected: Sequence[str] = 
         "missing": [safe_text(name) for name in dict.fromkeys(expected) if name not in known],
         "many_rows": MANY_ROWS,
         "config": Markup(script_json({"charts": drawn, "colours": _colours()})),  # noqa: S704 - escaped there
-        "script": bundle(SCRIPTS),
+        "script": bundle(LAB_SCRIPTS),
         "plotly": plotly() if drawn else "",
     })  # fmt: skip
 

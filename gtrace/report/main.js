@@ -49,10 +49,12 @@ async function start() {
 async function finish(page) {
   recount(page);
   await pause();
-  page.held = page.world.config.freeThreaded ? null : heldIntervals(page.world.store);
-  useHeld(page.timeline, page.held);
+  const { config, store } = page.world;
+  const held = config.freeThreaded ? null : heldIntervals(store);
+  useHeld(page.timeline, held);
   await pause();
-  page.waiting = page.held && waitingOf(page.world.store, page.timeline.names);
+  page.waiting = held && waitingOf(store, page.timeline.names);
+  page.held = held;
   recountGil(page);
   tellReady('tables');
   await documentParsed();
