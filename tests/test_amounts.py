@@ -76,6 +76,24 @@ def test_the_reader_is_told_who_computed_without_the_gil(tmp_path):
     assert "Of its time away from the GIL it was on a core, and so native: w1 0.050 s to 0.060 s." in notes
 
 
+@pytest.mark.parametrize(
+    ("reading", "state"),
+    [
+        ((90, 0), "native"),  # also if it was on a core all the while it wanted the GIL
+        ((60, 50), "native"),  # what it did not compute it waited for a core
+        ((80,), "unknown"),
+        ((80, 0), "unknown"),
+        ((60, 20), "unknown"),
+        ((20, 60), "blocked"),
+        ((5, 0), "blocked"),
+    ],
+)
+def test_a_clock_decides_what_no_call_tells_or_leaves_it_open(tmp_path, reading, state):
+    thread = of_thread(recorded(tmp_path, [(1001, 100, *reading)]), "w1")
+    spent = {name: seconds for name, seconds in thread["states_s"].items() if seconds}
+    assert spent == pytest.approx({"running": 0.020, "gil_wait": 0.010, state: 0.060})
+
+
 def test_of_several_readings_the_last_one_counts(tmp_path):
     assert of_thread(recorded(tmp_path, [(1001, 50, 10), (1001, 99, 30)]), "w1")["cpu_s"] == 0.03
 
@@ -96,7 +114,7 @@ REFUSED = (
     f"import os, sys\n{FILTER}\non_perf_event_open({RET_ERRNO + 1})\nos.execv(sys.executable, sys.argv[1:])\n"
 )
 PROGRAM = """
-import hashlib, threading, time
+import _thread, concurrent.futures, hashlib, os, sys, threading, time
 def work(name, call, *arguments):
     call(*arguments)
     print(name, time.thread_time_ns())
@@ -104,38 +122,73 @@ def count():
     sum(range(300_000))
 def derive():
     hashlib.pbkdf2_hmac("sha256", b"a", b"b", 50_000)
+def raw(over):
+    work("raw", count)
+    over.release()
 calls = {"native": (derive,), "count": (count,), "sleep": (time.sleep, 0.05)}
 threads = [threading.Thread(target=work, name=name, args=(name, *call)) for name, call in calls.items()]
 for thread in threads:
     thread.start()
 for thread in threads:
     thread.join()
+with concurrent.futures.ThreadPoolExecutor(1, thread_name_prefix="pool") as pool:
+    pool.submit(work, "pool_0", count)
+over = threading.Semaphore(0)
+_thread.start_new_thread(raw, (over,))
+over.acquire()
+while len(os.listdir("/proc/self/task")) > 1:
+    time.sleep(0.001)
 threading.Thread(target=time.sleep, args=(60,), name="alive", daemon=True).start()
-print("MainThread 0")
+print("MainThread 0", flush=True)
 """
 
 
-def test_a_program_whose_kernel_refuses_tells_the_cpu_time_of_every_thread(tmp_path):
-    program, recording = tmp_path / "program.py", tmp_path / "r.gtrace"
-    program.write_text(PROGRAM)
+def record_refused(folder, ending="", expect=0):
+    """The timeline of ``PROGRAM`` where the kernel refuses, and the CPU time its threads told, by name."""
+    program, recording = folder / "program.py", folder / "r.gtrace"
+    program.write_text(PROGRAM + ending)
     command = ["-m", "gtrace", "run", "--light", "--no-report", "-o", recording, program]
     done = subprocess.run(
         [sys.executable, "-c", REFUSED, sys.executable, *command],
         capture_output=True,
         text=True,
         timeout=120,
-        check=True,
+        check=False,
         env={**os.environ, "PYTHONPATH": os.pathsep.join(sys.path)},
     )
+    assert done.returncode == expect, done.stderr
     timeline = gtrace.build_timeline(gtrace.load(recording))
-    assert timeline.run.evidence["scheduler"].startswith("none: perf_event_open is refused")
-    own = {name: int(cpu) for name, cpu in (line.split() for line in done.stdout.splitlines())}
+    return timeline, {name: int(cpu) for name, cpu in (line.split() for line in done.stdout.splitlines())}
+
+
+def assert_clocks_were_read(timeline, own):
     threads = timeline.threads.set_index("name")
-    assert {"alive", *own} == set(threads.index)
     for name, cpu in own.items():
-        assert cpu <= threads["cpu_ns"][name] <= threads["end_ns"][name]
-    # who is there at the end also tells how long it waited for a core
-    assert (threads["queue_ns"][["MainThread", "alive"]] >= 0).all()
+        # who is alive at the end is asked after it
+        most = timeline.run.duration if threads["ended"][name] else float("inf")
+        assert cpu <= threads["cpu_ns"][name] <= most
+        if os.path.exists("/proc/self/schedstat"):
+            assert 0 <= threads["queue_ns"][name] <= most
+
+
+def test_a_program_whose_kernel_refuses_tells_the_times_of_every_thread(tmp_path):
+    timeline, own = record_refused(tmp_path)
+    assert timeline.run.evidence["scheduler"].startswith(
+        "derived: by each thread's own clock, how long it was on a core but not when: "
+        "perf_event_open is refused"
+    )
+    assert set(own) == {"native", "count", "sleep", "pool_0", "raw", "MainThread"}
+    assert set(timeline.threads["name"]) == {"alive", *own}
+    assert_clocks_were_read(timeline, {"alive": 0, **own})
+
+
+def test_a_killed_program_has_told_the_times_of_threads_that_had_ended(tmp_path):
+    timeline, own = record_refused(tmp_path, "os.kill(os.getpid(), 9)", expect=128 + 9)
+    del own["MainThread"]
+    assert_clocks_were_read(timeline, own)
+    alive = timeline.threads[~timeline.threads["name"].isin([*own])]
+    assert set(alive["name"]) <= {"MainThread", "alive"}
+    assert (alive[["cpu_ns", "queue_ns"]] == -1).all(axis=None)
 
 
 def test_where_switches_are_recorded_no_clock_is_read(tmp_path):

@@ -10,7 +10,7 @@ import pandas as pd
 
 from gtrace.evidence.calls import OPEN
 from gtrace.model import NS_PER_S, Evidence, State
-from gtrace.timeline.amounts import amount_notes, counted
+from gtrace.timeline.amounts import amount_notes, counted, settled
 from gtrace.timeline.cells import LOCK
 from gtrace.timeline.cores import NATIVE, presence
 from gtrace.timeline.facts import Clock, describe_run, read_clock
@@ -104,7 +104,8 @@ def _build_process(process: Process, clock: Clock, scheduler: SchedulerEvents | 
     handoffs = gil.handoffs if gil is not None and exact else None
     wakeups = no_wakeups() if gil is None else find_wakeups(lanes, gil)
     standing = find_standing(process, lanes, clock.zero)
-    return _Part(lanes.frame().assign(**counts), named, joins, standing, wakeups, known_from, handoffs)
+    threads = lanes.frame().assign(**counts)
+    return _Part(threads, settled(threads, named), joins, standing, wakeups, known_from, handoffs)
 
 
 def _lock_addresses(folded: pd.DataFrame, gil: GilHistory | None, process: Process) -> Ints:

@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, Final
 
 from gtrace.model import NS_PER_S, Source, TimeNs
+from gtrace.timeline.amounts import derived_evidence
 from gtrace.timeline.timeline import RunInfo
 
 if TYPE_CHECKING:
@@ -137,7 +138,10 @@ def _scheduler_evidence(recording: Recording) -> str:
     if recording.load_scheduler() is not None:
         return "exact"
     facts = recording.processes[0].registry.process if recording.processes else {}
-    return str(facts.get("scheduler", "none: not recorded"))
+    said = str(facts.get("scheduler", "none: not recorded"))
+    if not said.startswith("none"):
+        return "none: what it recorded is missing, or cannot be read"
+    return derived_evidence(said) if any(p.registry.amounts for p in recording.processes) else said
 
 
 def _threads_evidence(recording: Recording) -> str:

@@ -12,7 +12,7 @@ import sys
 from functools import cache
 from typing import Any, Final
 
-__all__ = ["SchedulerUnavailable", "start", "status", "stop", "thread_times"]
+__all__ = ["SchedulerUnavailable", "own_times", "start", "status", "stop", "thread_times"]
 
 PARANOID: Final = "/proc/sys/kernel/perf_event_paranoid"
 PARANOID_ALLOWED: Final = 2
@@ -76,15 +76,24 @@ def status() -> dict[str, Any]:
 def thread_times(tid: int) -> tuple[int, int] | None:
     """Nanoseconds for which thread ``tid`` of this process was on a core, and waited for one.
 
-    Amounts only, for where nothing can be recorded. None where the kernel does not tell, or the thread
-    has ended.
+    Amounts only, for where nothing can be recorded; the first lags behind for a thread that runs. None where
+    the kernel does not count, or the thread has ended.
     """
     try:
         with open(f"/proc/self/task/{tid}/schedstat", "rb", buffering=0) as file:
-            run, wait, _ = file.read().split()
+            run, wait, turns = map(int, file.read().split())
     except (OSError, ValueError):
         return None
-    return int(run), int(wait)
+    return (run, wait) if turns else None
+
+
+def own_times() -> tuple[int, int] | None:
+    """As ``thread_times``, of the calling thread, which keeps the GIL; None also without the extension."""
+    try:
+        times: tuple[int, int] | None = load().own_times()
+    except SchedulerUnavailable:
+        return None
+    return times
 
 
 def _ring_bytes(cores: int) -> int:
