@@ -80,9 +80,11 @@ EVIDENCE_MEANING: Final[dict[Evidence, str]] = {
 
 
 class Source(str, Enum):
-    """The four sources of evidence; each is optional."""
+    """The sources of evidence; each is optional."""
 
     CALLS = "calls"
     GIL = "gil"
     SCHEDULER = "scheduler"
     THREADS = "threads"
+    SITES = "sites"
+    """Where threads stood that waited long; calls, where recorded, tell that and more."""

@@ -17,6 +17,7 @@ from gtrace.errors import RecordingError, RecordingFormatError
 from gtrace.evidence.calls import SCHEMA, Calls, empty_calls, read_calls
 from gtrace.evidence.gil import GilEvents, read_gil
 from gtrace.evidence.scheduler import SchedulerEvents, read_scheduler
+from gtrace.evidence.sites import Sites, read_sites
 from gtrace.evidence.threads import Registry, read_registry
 from gtrace.recorder.folder import FORMAT, META
 
@@ -153,6 +154,8 @@ class Process:
     gil_file: Path | None = None
     cached: list[Calls] = field(default_factory=list, repr=False)
     gil_cached: list[GilEvents] = field(default_factory=list, repr=False)
+    sites: Sites | None = field(default=None, repr=False)
+    """Where threads stood while they waited long."""
 
     def load_calls(self) -> Calls:
         """Reads the calls of this process, once."""
@@ -216,7 +219,8 @@ def _read_meta(folder: Path, names: list[str]) -> tuple[dict[str, Any], list[str
 
 
 def _read_processes(folder: Path, names: list[str], problems: list[str]) -> list[Process]:
-    pids = sorted({int(m[1]) for name in names if (m := re.match(r"(?:threads|calls|gil)\.(\d+)\.", name))})
+    of_process = re.compile(r"(?:threads|calls|gil|sites)\.(\d+)\.")
+    pids = sorted({int(found[1]) for name in names if (found := of_process.match(name))})
     return [_read_process(folder, names, pid, problems) for pid in pids]
 
 
@@ -232,7 +236,16 @@ def _read_process(folder: Path, names: list[str], pid: int, problems: list[str])
     calls = _call_files(folder, names, pid, problems)
     gil = [folder / name for name in (f"gil.{pid}.bin",) if name in names]
     events = _read_evidence(read_gil, gil, problems)
-    return Process(pid, registry, calls, gil[0] if events else None, gil_cached=events)
+    site_files = [folder / name for name in (f"sites.{pid}.bin",) if name in names]
+    sites = _read_evidence(read_sites, site_files, problems)
+    return Process(
+        pid,
+        registry,
+        calls,
+        gil[0] if events else None,
+        gil_cached=events,
+        sites=sites[0] if sites else None,
+    )
 
 
 def _call_files(folder: Path, names: list[str], pid: int, problems: list[str]) -> tuple[Path, ...]:

@@ -32,6 +32,7 @@ TELLS: Final = {
     Source.GIL: "who holds the GIL, who waits for it or for a lock",
     Source.SCHEDULER: "who was on a core",
     Source.THREADS: "names, parents, starts, ends, joins",
+    Source.SITES: "where threads waited long, also with --light",
 }
 
 

@@ -58,6 +58,10 @@ def add_parser(commands: Any) -> None:
         "--max-size", type=_bytes, default=2 << 30, metavar="BYTES",
         help="how large the GIL evidence of a process may grow (2G)",
     )  # fmt: skip
+    add(
+        "--sites", type=_threshold, default=0.001, metavar="S",
+        help="note where threads were that waited so long, in seconds (0.001; 0: never)",
+    )  # fmt: skip
     add("--quiet", action="store_true", help="say nothing but errors")
     add("-m", dest="module", nargs=argparse.REMAINDER, help=argparse.SUPPRESS)
     add("-c", dest="code", nargs=argparse.REMAINDER, help=argparse.SUPPRESS)
@@ -76,6 +80,10 @@ def _seconds(text: str) -> float:
     if not 0 < value <= LONGEST_SWITCH_INTERVAL_S:
         raise argparse.ArgumentTypeError(f"not a time in seconds: {text}")
     return value
+
+
+def _threshold(text: str) -> float:
+    return 0.0 if text == "0" else _seconds(text)
 
 
 def _bytes(text: str) -> int:
@@ -97,7 +105,12 @@ def run(arguments: argparse.Namespace) -> int:
     path = arguments.output or (page or REPORTS / program.name).with_suffix(".gtrace")
     require_writable_folder(path.absolute().parent)
     options = LaunchOptions(
-        str(path), arguments.python, not arguments.light, arguments.switch_interval, arguments.max_size
+        str(path),
+        arguments.python,
+        not arguments.light,
+        arguments.switch_interval,
+        arguments.max_size,
+        site_threshold_s=arguments.sites,
     )
     outcome = capture(program.arguments, path, options)
     # only now: importing pandas beside the program would take a core from it

@@ -14,7 +14,7 @@ if TYPE_CHECKING:
 
 FORMAT: Final = 1
 META: Final = "meta.json"
-OURS: Final = re.compile(r"(meta\.json|threads\.\d+\.|calls\.\d+\.|gil\.\d+\.|scheduler\.\d+\.).*|failed")
+OURS: Final = re.compile(r"(meta\.json|(threads|calls|gil|scheduler|sites)\.\d+\.).*|failed")
 
 
 def create(path: Path, meta: dict[str, Any]) -> None:

@@ -15,6 +15,7 @@ from typing import Final
 
 import gtrace
 from gtrace.errors import LaunchError
+from gtrace.model import NS_PER_S
 from gtrace.recorder.scheduler import outside
 
 STARTUP: Final = os.path.join(os.path.dirname(os.path.abspath(__file__)), "startup")
@@ -49,6 +50,8 @@ class LaunchOptions:
     """How large the agent's file of one process may grow."""
     output: str | None = None
     """The file that takes what the program writes to stdout and stderr; None: it keeps ours."""
+    site_threshold_s: float = 0.001
+    """Note where a thread is when it waited so long; 0: never."""
     interrupt_after_s: float | None = None
     """Send the program SIGINT after so long, and again after as long, until it ends."""
 
@@ -117,6 +120,7 @@ def _environment(options: LaunchOptions) -> dict[str, str]:
         "entries": buffer_entries(),
         "switch_interval": options.switch_interval_s,
         "max_bytes": options.max_bytes,
+        "site_threshold_ns": round(options.site_threshold_s * NS_PER_S),
     }
     path = STARTUP if not before else STARTUP + os.pathsep + before
     return {**os.environ, "PYTHONPATH": path, "GTRACE_LAUNCH": json.dumps(launch)}

@@ -24,6 +24,9 @@ EXIT_NOT_STARTED: Final = 2
 FAILED: Final = "failed"
 """The file a recorder that could not start leaves behind; the program has not run then."""
 NOT_FORKED: Final = -1
+SITES_PART: Final = 8
+"""Call sites get at most an eighth of what the GIL evidence may take."""
+LEAST_SITES: Final = 64 << 10
 
 
 def start(launch: dict[str, Any]) -> None:
@@ -65,7 +68,7 @@ class Session:
             _make_calls(launch) if launch["calls"] else (None, "none: left out")
         )
         self._registry = Registry(self._journal, self._begin_raw_thread)
-        self._agent = self._scheduler = "none: not started"
+        self._agent = self._scheduler = self._sites = "none: not started"
         self._clocks: Clocks | None = None
 
     def start(self) -> None:
@@ -81,6 +84,7 @@ class Session:
         missing = self._registry.install(self._end_of_thread)
         self._scheduler = self._start_scheduler()
         self._agent = self._start_agent()
+        self._sites = self._start_sites()
         self._describe_process()
         if missing:
             self._note(f"threading has no hook at {', '.join(missing)} here")
@@ -144,6 +148,19 @@ class Session:
         except agent.AgentUnavailable as reason:
             return f"none: {reason}"
 
+    def _start_sites(self) -> str:
+        """Starts the call sites of this process; gives their quality, or why there are none."""
+        threshold_ns = self._launch["site_threshold_ns"]
+        if not threshold_ns:
+            return "none: left out"
+        path = os.path.join(self._folder, f"sites.{os.getpid()}.bin")
+        try:
+            size = max(self._launch["max_bytes"] // SITES_PART, LEAST_SITES)
+            agent.start_sites(path, max_bytes=size, threshold_ns=threshold_ns)
+        except agent.AgentUnavailable as reason:
+            return f"none: {reason}"
+        return "exact"
+
     def _start_scheduler(self) -> str:
         """Starts the scheduler's evidence of this process and all it will start."""
         path = os.path.join(self._folder, f"scheduler.{os.getpid()}.bin")
@@ -181,6 +198,7 @@ class Session:
             calls=self._calls_quality,
             agent=self._agent,
             scheduler=self._scheduler,
+            sites=self._sites,
         )
 
     def _before_fork(self) -> None:
@@ -202,6 +220,7 @@ class Session:
             self._give_up()
         else:
             self._agent = self._start_agent()
+            self._sites = self._start_sites()
             self._describe_process()
             self._registry.move_to(self._journal)
             self._start_clocks()

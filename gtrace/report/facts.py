@@ -45,12 +45,14 @@ SOURCE_LABELS: Final[dict[str, str]] = {
     Source.GIL.value: "GIL and locks",
     Source.SCHEDULER.value: "Scheduler",
     Source.THREADS.value: "Threads",
+    Source.SITES.value: "Call sites",
 }
 SOURCE_MEANING: Final[dict[str, str]] = {
     Source.CALLS.value: "every Python and C function call of every thread",
     Source.GIL.value: "who holds, wants and releases the GIL and every lock",
     Source.SCHEDULER.value: "when the operating system put each thread on a core and took it off",
     Source.THREADS.value: "names, ids, parents, start and end of every thread",
+    Source.SITES.value: "where in the program a thread stood that waited long",
 }
 HOW_TO_GET: Final[dict[str, str]] = {
     Source.CALLS.value: "record without --light, with viztracer installed",

@@ -19,6 +19,7 @@ from gtrace.timeline.gil import GilHistory, gil_history
 from gtrace.timeline.kinds import Names, find_kinds
 from gtrace.timeline.lanes import FOREIGN, Lanes, find_lanes
 from gtrace.timeline.nesting import NO_CALL, UNRECORDED, nest
+from gtrace.timeline.sites import with_sites
 from gtrace.timeline.standing import COLUMNS, find_standing, shifted
 from gtrace.timeline.steps import Axis, Steps, make_steps
 from gtrace.timeline.timeline import EVIDENCE_DTYPE, GIL_DTYPE, INTERVAL_COLUMNS, STATE_DTYPE, Timeline
@@ -93,7 +94,10 @@ def _build_process(process: Process, clock: Clock, scheduler: SchedulerEvents | 
         presence=None if scheduler is None else presence(lanes, scheduler, clock.zero),
         native=np.array([record.key == NATIVE for record in lanes.records], dtype=bool),
     )
-    folded = _joined(fold(situation), joins, lanes)
+    folded = fold(situation)
+    if gil is not None and process.sites is not None and not len(process.load_calls().table):
+        folded = with_sites(folded, lanes, (process.sites, gil), clock.zero)
+    folded = _joined(folded, joins, lanes)
     exact = gil is not None and gil.turns is not None
     counts = {
         "gil_acquisitions": gil.acquisitions if gil is not None and exact else -1,

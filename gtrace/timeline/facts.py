@@ -13,6 +13,7 @@ from gtrace.timeline.timeline import RunInfo
 if TYPE_CHECKING:
     from gtrace.evidence.gil import GilEvents
     from gtrace.evidence.scheduler import SchedulerEvents
+    from gtrace.evidence.sites import Sites
     from gtrace.recording import Process, Recording
 
 DEFAULT_SWITCH_INTERVAL_S: Final = 0.005
@@ -108,6 +109,7 @@ def _evidence(recording: Recording) -> dict[str, str]:
         Source.GIL.value: _gil_evidence(recording),
         Source.SCHEDULER.value: _scheduler_evidence(recording),
         Source.THREADS.value: _threads_evidence(recording),
+        Source.SITES.value: _sites_evidence(recording),
     }
 
 
@@ -150,6 +152,13 @@ def _threads_evidence(recording: Recording) -> str:
     return "none: the journal of threads is missing"
 
 
+def _sites_evidence(recording: Recording) -> str:
+    if any(process.sites is not None for process in recording.processes):
+        return "exact"
+    facts = recording.processes[0].registry.process if recording.processes else {}
+    return str(facts.get("sites", "none: not recorded"))
+
+
 def _lost(recording: Recording) -> dict[str, int]:
     calls = sum(process.load_calls().damaged for process in recording.processes)
     threads = sum(
@@ -162,6 +171,7 @@ def _lost(recording: Recording) -> dict[str, int]:
         Source.GIL.value: gil,
         Source.SCHEDULER.value: 0 if scheduler is None else scheduler.lost,
         Source.THREADS.value: threads,
+        Source.SITES.value: sum(p.sites.lost for p in recording.processes if p.sites is not None),
     }
 
 
@@ -176,6 +186,7 @@ def _notes(recording: Recording, clock: Clock, calls_known_from: int) -> list[st
     for process in recording.processes:
         notes += process.registry.notes
         notes += _damage(process.load_gil(), clock)
+        notes += _damage(process.sites, clock)
         replaced = [t.name or str(t.tid) for t in process.registry.threads if t.profiler_replaced]
         if replaced:
             notes.append(
@@ -198,7 +209,7 @@ def _blind_spot(recording: Recording) -> list[str]:
     return ["Only calls were recorded, and a wait of `with lock:` leaves none: it may be shown as running."]
 
 
-def _damage(evidence: GilEvents | SchedulerEvents | None, clock: Clock) -> list[str]:
+def _damage(evidence: GilEvents | SchedulerEvents | Sites | None, clock: Clock) -> list[str]:
     """What a file says is wrong with it, and from when on it says nothing."""
     if evidence is None:
         return []

@@ -8,9 +8,13 @@ from __future__ import annotations
 import os
 import sys
 from functools import cache
-from typing import Any, Final
+from typing import TYPE_CHECKING, Any, Final
 
-__all__ = ["AgentUnavailable", "guard_names", "restart_in_child", "start", "status", "stop"]
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+    from types import FrameType
+
+__all__ = ["AgentUnavailable", "guard_names", "restart_in_child", "start", "start_sites", "status", "stop"]
 
 MACHINES: Final = ("x86_64", "aarch64")
 
@@ -41,6 +45,41 @@ def restart_in_child(path: str, *, max_bytes: int) -> str:
     To be called in the child, where ``os.register_at_fork(after_in_child=...)`` calls.
     """
     return start(path, max_bytes=max_bytes)
+
+
+def start_sites(path: str, *, max_bytes: int, threshold_ns: int) -> None:
+    """Note into the new file ``path`` where in the program threads are when they waited so long.
+
+    To be called after ``start``; ``stop`` ends it. Raises AgentUnavailable where frames cannot be read
+    here, or what is read is not what Python says.
+    """
+    agent = _load()
+    try:
+        if not _reads_frames_right(agent):
+            raise AgentUnavailable("the frames read are not those that Python tells of")
+        agent.start_sites(os.path.abspath(path), max_bytes, threshold_ns)
+    except RuntimeError as error:
+        raise AgentUnavailable(str(error)) from error
+
+
+def _reads_frames_right(agent: Any) -> bool:
+    """Reads the frames of this thread both ways, through C code and a generator."""
+    return [*map(next, [_seen_from_generator(agent)])] == [True]
+
+
+def _seen_from_generator(agent: Any) -> Iterator[bool]:
+    yield _sees_callers(agent)
+
+
+def _sees_callers(agent: Any) -> bool:
+    own = [(id(code), offset) for code, offset in agent.own_frames()]
+    frame: FrameType | None = sys._getframe()
+    told: list[tuple[int, int]] = []
+    while frame is not None and len(told) < len(own):
+        told.append((id(frame.f_code), frame.f_lasti))
+        frame = frame.f_back
+    # the innermost has gone on in between
+    return len(own) > 1 and own[0][0] == told[0][0] and own[1:] == told[1:]
 
 
 def stop() -> None:

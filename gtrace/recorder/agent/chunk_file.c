@@ -232,6 +232,12 @@ int gt_chunk_file_create(gt_region *region, uint64_t max_bytes) {
     return -1;
 }
 
+void gt_chunk_file_rest(gt_region *region) {
+    int fd = atomic_exchange(&region->fd, -1);
+    if (is_our_file(region, fd))
+        close(fd);
+}
+
 static uint32_t unmap(gt_region *region) {
     uint32_t used = handed_out(atomic_exchange(&region->next_chunk, NO_MORE_CHUNKS), region);
     size_t page = (size_t)sysconf(_SC_PAGESIZE);

@@ -13,6 +13,10 @@ int gt_chunk_file_create(gt_region *region, uint64_t max_bytes);
  * file is full, which the header then says. Safe in signal handlers; clobbers errno. */
 uint32_t gt_chunk_take(gt_region *region, uint64_t time_ns);
 
+/* Closes the descriptor until the file grows again, for a file that seldom does: a program that may
+ * have few descriptors has all others of its own. */
+void gt_chunk_file_rest(gt_region *region);
+
 /* Chunks that exist and may hold records, the first (header) chunk included. */
 uint32_t gt_chunks_used(gt_region *region);
 

@@ -4,6 +4,7 @@
 
 #include "call.h"
 #include "gil.h"
+#include "sites.h"
 
 /* Interpreters with a GIL of their own take further entries; the first is the main one's. */
 #define MAX_GILS 256
@@ -85,6 +86,7 @@ static void note_release(gt_region *region, gt_gil *gil) {
     uint64_t now = time_of_next(gil);
     note(region, gil, gt_record_of(now, kind));
     gt_call_stretch_begins(now);
+    gt_site_on_release(now);
 }
 
 static void note_acquire(gt_region *region, gt_gil *gil) {
@@ -98,6 +100,8 @@ static void note_acquire(gt_region *region, gt_gil *gil) {
     gt_call_stretch_ends(region, now);
     note(region, gil, gt_record_of(now, GT_GIL_ACQUIRE));
     gt_self.gil = 0;
+    if (__builtin_expect(gt_site_on_acquire(now), 0) && gil == &gils[0])
+        gt_site_note(now);
 }
 
 /* A signal on an address that is not the main GIL's: another GIL, if it comes from where the

@@ -6,9 +6,12 @@
 #include <unistd.h>
 
 #include "elf_patch.h"
+#include "frames.h"
 #include "gil.h"
 #include "hooks.h"
 #include "names.h"
+#include "site_format.h"
+#include "sites.h"
 
 static gt_region *recording; /* the file in use, or NULL */
 static gt_file_header last_header;
@@ -100,6 +103,7 @@ static PyObject *stop(PyObject *module, PyObject *ignored) {
         return NULL;
     gt_region *region = own_recording();
     if (region) {
+        gt_sites_close();
         last_records = gt_region_count(region);
         last_header = *region->header;
         gt_region_close(region);
@@ -128,6 +132,39 @@ static PyObject *status(PyObject *module, PyObject *ignored) {
                          "level", describe_level(&last_header));
 }
 
+static PyObject *start_sites(PyObject *module, PyObject *args) {
+    (void)module;
+    PyObject *path;
+    unsigned long long max_bytes, threshold_ns;
+    if (!PyArg_ParseTuple(args, "O&KK:start_sites", PyUnicode_FSConverter, &path, &max_bytes, &threshold_ns))
+        return NULL;
+    const char *reason = "the GIL is not recorded";
+    if (own_recording() && recording->header->level == GT_EXACT)
+        reason = gt_sites_open(PyBytes_AS_STRING(path), max_bytes, threshold_ns);
+    Py_DECREF(path);
+    if (reason)
+        return refuse(reason);
+    Py_RETURN_NONE;
+}
+
+static PyObject *own_frames(PyObject *module, PyObject *ignored) {
+    (void)module;
+    (void)ignored;
+    gt_frame frames[GT_SITE_FRAMES];
+    const char *reason = gt_frames_refused();
+    if (reason)
+        return refuse(reason);
+    gt_walk walk = gt_frames_own(frames, GT_SITE_FRAMES);
+    PyObject *result = PyList_New(0);
+    for (uint32_t i = 0; result && i < walk.count; i++) {
+        PyObject *frame = Py_BuildValue("Oi", frames[i].code, (int)frames[i].offset);
+        if (!frame || PyList_Append(result, frame) != 0)
+            Py_CLEAR(result);
+        Py_XDECREF(frame);
+    }
+    return result;
+}
+
 static PyObject *guard_names(PyObject *module, PyObject *args) {
     (void)module;
     PyObject *file;
@@ -140,7 +177,9 @@ static PyObject *guard_names(PyObject *module, PyObject *args) {
 
 static PyMethodDef methods[] = {
     {"guard_names", guard_names, METH_VARARGS, "guard_names(file) -> bool"},
+    {"own_frames", own_frames, METH_NOARGS, "own_frames() -> list"},
     {"start", start, METH_VARARGS, "start(path, max_bytes) -> level"},
+    {"start_sites", start_sites, METH_VARARGS, "start_sites(path, max_bytes, threshold_ns) -> None"},
     {"stop", stop, METH_NOARGS, "stop() -> None"},
     {"status", status, METH_NOARGS, "status() -> dict"},
     {NULL, NULL, 0, NULL},
