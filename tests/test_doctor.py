@@ -37,7 +37,7 @@ def test_here_each_source_works_or_is_told_why_not(capsys):
 
     for source in Source:
         row = next(line for line in lines if line.startswith(f"{source.value} "))
-        assert ("missing" in row) == any(line.startswith(f"{source.value}: ") for line in lines)
+        assert ("works" in row) != any(line.startswith(f"{source.value}: ") for line in lines)
     assert code == int(any(line.startswith("gil: ") for line in lines))
     assert lines[-1].startswith("live test: ")
 
@@ -57,6 +57,15 @@ def test_a_reason_stays_whole_in_a_narrow_terminal_and_the_exit_code_tells(says,
 
     assert code == 1
     assert f"gil: {WHY}" in lines
+
+
+def test_what_is_derived_neither_works_nor_is_missing(says):
+    evidence = {**EXACT_RUN.evidence, "scheduler": "derived: by each thread's own clock: it is refused"}
+    code, lines = says(timeline(CONTENDERS, dataclasses.replace(EXACT_RUN, evidence=evidence)))
+
+    assert code == 0
+    assert next(line for line in lines if line.startswith("scheduler ")).split()[1] == "derived"
+    assert "scheduler: by each thread's own clock: it is refused" in lines
 
 
 def test_a_live_test_that_saw_no_threads_says_so(says):

@@ -78,6 +78,13 @@ def test_a_missing_source_says_how_to_get_it():
     assert rows["Threads"].lost == facts.NOT_KNOWN
 
 
+def test_a_source_that_is_derived_says_how_to_get_all_of_it():
+    run = replace(EXACT_RUN, evidence={"scheduler": "derived: by each thread's own clock: it is refused"})
+    (row,) = facts.evidence_rows(run)
+    assert row.quality == "derived"
+    assert row.detail.startswith("by each thread's own clock: it is refused. To get all of it: ")
+
+
 def test_the_switch_interval_is_told_only_where_there_is_one():
     assert dict(facts.environment(EXACT_RUN))["Switch interval"] == "5.00 ms"
     assert "Switch interval" not in dict(facts.environment(replace(EXACT_RUN, free_threaded=True)))

@@ -61,8 +61,10 @@ def show_summary(summary: dict[str, Any], console: Console) -> None:
     if summary["threads"]:
         console.print(_thread_table(summary["threads"], console.width))
     for source, quality in summary["evidence"].items():
-        if quality.startswith("none"):
-            console.print(Text(f"not known: {source} ({quality.removeprefix('none: ')})", style="dim"))
+        known, _, why = quality.partition(": ")
+        if why:
+            word = "not known" if known == "none" else known
+            console.print(Text(f"{word}: {source} ({why})", style="dim"))
     for note in summary["notes"]:
         console.print(Text(f"note: {clean(note)}", style="yellow"))
 

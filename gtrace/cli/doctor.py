@@ -34,14 +34,17 @@ TELLS: Final = {
     Source.THREADS: "names, parents, starts, ends, joins",
     Source.SITES: "where threads waited long, also with --light",
 }
+HERE: Final = {"exact": "works", "none": "missing"}
 
 
 @dataclass(frozen=True)
 class Finding:
-    """One source: what it tells, and why it is missing and what to do about it (empty: it works)."""
+    """One source: what it tells, and why not all of that and what to do about it (empty: it works)."""
 
     source: Source
     tells: str
+    quality: str
+    """``exact``, ``derived``, ``inferred`` or ``none``."""
     why_not: str
 
 
@@ -85,13 +88,8 @@ def try_out(python: str) -> Timeline:
 
 def examine(timeline: Timeline) -> list[Finding]:
     """What each source gave in the live test."""
-    return [
-        Finding(source, TELLS[source], _why_not(timeline.run.evidence[source.value])) for source in Source
-    ]
-
-
-def _why_not(quality: str) -> str:
-    return quality.removeprefix("none: ") if quality.startswith("none") else ""
+    found = {source: timeline.run.evidence[source.value].partition(": ") for source in Source}
+    return [Finding(source, TELLS[source], quality, why) for source, (quality, _, why) in found.items()]
 
 
 def show(timeline: Timeline, findings: list[Finding]) -> None:
@@ -109,8 +107,9 @@ def show(timeline: Timeline, findings: list[Finding]) -> None:
     for title in ("evidence", "here", "tells"):
         table.add_column(title)
     for found in findings:
-        here = Text("missing", style="yellow") if found.why_not else Text("works", style="green")
-        table.add_row(found.source.value, here, found.tells)
+        here = HERE.get(found.quality, found.quality)
+        style = "yellow" if found.why_not else "green"
+        table.add_row(found.source.value, Text(here, style=style), found.tells)
     console.print(table)
     for found in findings:
         if found.why_not:

@@ -250,10 +250,9 @@ def _evidence_row(run: RunInfo, source: str) -> EvidenceRow:
     quality, _, why = run.evidence[source].partition(": ")
     lost = run.lost.get(source)
     detail = safe_text(why)
-    if quality == "none" and source in HOW_TO_GET and not (run.free_threaded and source == Source.GIL.value):
-        detail = (
-            f"{detail}. To get it: {HOW_TO_GET[source]}." if detail else f"To get it: {HOW_TO_GET[source]}."
-        )
+    if quality != "exact" and source in HOW_TO_GET and not (run.free_threaded and source == Source.GIL.value):
+        cure = f"To get {'it' if quality == 'none' else 'all of it'}: {HOW_TO_GET[source]}."
+        detail = f"{detail}. {cure}" if detail else cure
     return EvidenceRow(
         SOURCE_LABELS.get(source, safe_text(source)),
         SOURCE_MEANING.get(source, ""),
