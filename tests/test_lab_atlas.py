@@ -171,5 +171,6 @@ def test_the_workload_makes_each_call_at_each_size_and_has_no_error() -> None:
     assert {CONTROL, PROOF, "math.sin", "hashlib.sha256", "json.loads", "PyDLL function"} <= calls
     assert [one for one in said if "error" in one] == []
     windows = [window for one in said for window in one.get("windows", ())]
+    assert len(windows) > 2 * len(calls)
     assert all(begin <= end for begin, end in windows)
     assert all(after[0] >= before[1] for before, after in itertools.pairwise(windows))

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 import re
 from dataclasses import replace
 from xml.etree import ElementTree as ET
@@ -100,9 +101,10 @@ def test_what_is_no_limit_is_refused_with_what_would_be_one(option, text):
 def test_any_text_is_a_limit_or_is_refused(text):
     for limit in LIMITS:
         try:
-            parse_bound(limit, text)
+            bound = parse_bound(limit, text)
         except UsageError:
             continue
+        assert math.isfinite(bound.value)
 
 
 # ---- what holds -------------------------------------------------------------------------------------

@@ -128,13 +128,16 @@ def test_io_bound_waits_overlap_and_fill_the_workers_lives() -> None:
 def test_io_bound_native_ids_are_those_the_program_prints() -> None:
     recorded = run("io_bound", "--requests=4")
     printed = dict(line.split() for line in recorded.lines if line.startswith("worker-"))
+    assert len(printed) == 4
     assert printed == {w.row["name"]: str(w.row["tid"]) for w in recorded.named("worker-")}
 
 
 @pytest.mark.parametrize(("wait", "reason"), [("socket", "socket recv"), ("pipe", "poll")])
 def test_io_bound_on_sockets_and_pipes_waits_for_io(wait: str, reason: str) -> None:
     recorded = run("io_bound", "--threads=2", "--requests=4", f"--wait={wait}")
-    for worker in recorded.named("worker-"):
+    workers = recorded.named("worker-")
+    assert len(workers) == 2
+    for worker in workers:
         assert worker.share("io_wait") > 0.5
         assert worker.seconds("sleep") == 0
         assert recorded.main_reason(worker.row["name"], "io_wait") == reason
@@ -200,7 +203,9 @@ def test_producer_waits_for_room_where_consumers_are_slow() -> None:
 def test_consumers_wait_for_items_where_the_producer_is_slow() -> None:
     recorded = run("producer_consumer", "--items=30", "--slow=producer")
     assert recorded.threads["producer-0"].share("sleep") > 0.5
-    for consumer in recorded.named("consumer-"):
+    consumers = recorded.named("consumer-")
+    assert len(consumers) == 2
+    for consumer in consumers:
         assert consumer.share("lock_wait") > 0.5
         assert recorded.main_reason(consumer.row["name"], "lock_wait") == "queue"
 
@@ -260,6 +265,7 @@ def test_thread_pool_has_as_many_threads_as_workers_and_main_waits_for_futures()
     assert recorded.main.share("lock_wait") > 0.5
     assert recorded.main_reason(recorded.main.row["name"], "lock_wait") == "future"
     printed = {int(word) for word in recorded.lines[-1].removeprefix("native ids:").split()}
+    assert printed
     assert printed <= {thread.row["tid"] for thread in pool}
 
 
