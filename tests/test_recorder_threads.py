@@ -2,33 +2,44 @@
 
 from __future__ import annotations
 
+import functools
 import os
 import sys
 from collections import Counter
+from pathlib import Path
+from typing import NamedTuple
 
 import pytest
-from launching import PROGRAMS, recorded
+from launching import PROGRAMS, Ended, recorded
 
-from gtrace.evidence.threads import read_registry
+from gtrace.evidence.threads import Registry, read_registry
 from gtrace.recorder import launch
 
 
-@pytest.fixture
-def registries(tmp_path):
-    """Runs a program; gives the registries of its processes, the first process first."""
+class Recorded(NamedTuple):
+    ended: Ended
+    processes: list[Registry]
+    """The first process first."""
+    folder: Path
 
-    def run(program, *arguments, calls=True):
-        folder = tmp_path / "r.gtrace"
+
+@pytest.fixture(scope="module")
+def run(tmp_path_factory):
+    """Records a program, each in its way but once."""
+
+    @functools.cache
+    def record(program, *arguments, calls=True):
+        folder = tmp_path_factory.mktemp("recorded") / "r.gtrace"
         ended = recorded(folder, PROGRAMS / program, *arguments, calls=calls)
         found = [read_registry(path) for path in folder.glob("threads.*.jsonl")]
-        return ended, sorted(found, key=lambda registry: registry.process["time"])
+        return Recorded(ended, sorted(found, key=lambda registry: registry.process["time"]), folder)
 
-    return run
+    return record
 
 
 @pytest.mark.parametrize("calls", [True, False])
-def test_every_kind_of_thread_is_known_by_name_target_and_parent(registries, calls):
-    _, (found,) = registries("kinds.py", calls=calls)
+def test_every_kind_of_thread_is_known_by_name_target_and_parent(run, calls):
+    (found,) = run("kinds.py", calls=calls).processes
     main, *others = found.threads
     names = [thread.name for thread in others]
     targets = {thread.names[0]: thread.target for thread in others}
@@ -46,8 +57,8 @@ def test_every_kind_of_thread_is_known_by_name_target_and_parent(registries, cal
     assert found.damaged == 0
 
 
-def test_a_thread_alive_at_the_end_has_no_end_and_the_others_have(registries):
-    _, (found,) = registries("kinds.py")
+def test_a_thread_alive_at_the_end_has_no_end_and_the_others_have(run):
+    (found,) = run("kinds.py").processes
     alive = {thread.name for thread in found.threads if thread.end_ns is None}
 
     assert alive == {"MainThread", "daemon"}
@@ -55,8 +66,8 @@ def test_a_thread_alive_at_the_end_has_no_end_and_the_others_have(registries):
     assert {thread.name for thread in found.threads if thread.daemon} == {"daemon", "wait_and_tell"}
 
 
-def test_a_join_says_who_waited_for_whom_and_what_came_of_it(registries):
-    _, (found,) = registries("kinds.py")
+def test_a_join_says_who_waited_for_whom_and_what_came_of_it(run):
+    (found,) = run("kinds.py").processes
     keys = {thread.names[0]: thread.key for thread in found.threads}
     joins = [(join["key"], join["timeout"], join["outcome"]) for join in found.joins]
 
@@ -67,14 +78,14 @@ def test_a_join_says_who_waited_for_whom_and_what_came_of_it(registries):
     assert all(join["time"] <= join["end"] for join in found.joins)
 
 
-def test_a_thread_is_said_to_be_started_by_the_program_and_not_by_the_library(registries):
-    _, (found,) = registries("kinds.py")
+def test_a_thread_is_said_to_be_started_by_the_program_and_not_by_the_library(run):
+    (found,) = run("kinds.py").processes
 
     assert all("kinds.py:" in thread.created for thread in found.threads if thread.parent != -1)
 
 
-def test_native_ids_that_come_again_are_threads_of_their_own(registries):
-    _, (found,) = registries("descriptors.py")
+def test_native_ids_that_come_again_are_threads_of_their_own(run):
+    (found,) = run("descriptors.py").processes
     counted = Counter(thread.tid for thread in found.threads)
 
     assert len(found.threads) == 1201
@@ -83,8 +94,8 @@ def test_native_ids_that_come_again_are_threads_of_their_own(registries):
     assert sum(counted.values()) == 1201
 
 
-def test_every_forked_process_is_recorded_on_its_own(registries):
-    _, (first, *children) = registries("forks.py")
+def test_every_forked_process_is_recorded_on_its_own(run):
+    (first, *children) = run("forks.py").processes
     names = [sorted(thread.name for thread in child.threads if thread.parent != -1) for child in children]
 
     assert len(children) == 6
@@ -104,40 +115,37 @@ def test_every_forked_process_is_recorded_on_its_own(registries):
     ("program", "arguments"),
     [("leaves.py", ("at once", "7")), ("killed.py", ("SIGTERM",)), ("uncaught.py", ())],
 )
-def test_the_end_is_seen_and_calls_are_saved_where_the_program_leaves_early(
-    registries, tmp_path, program, arguments
-):
-    _, (found,) = registries(program, *arguments)
+def test_the_end_is_seen_and_calls_are_saved_where_the_program_leaves_early(run, program, arguments):
+    _, (found,), folder = run(program, *arguments)
 
     assert found.stop is not None
-    assert len(list((tmp_path / "r.gtrace").glob("calls.*.json"))) == 1
+    assert len(list(folder.glob("calls.*.json"))) == 1
 
 
-def test_what_was_recorded_before_a_sudden_death_is_there(registries):
-    _, (found,) = registries("killed.py", "SIGKILL")
+def test_what_was_recorded_before_a_sudden_death_is_there(run):
+    (found,) = run("killed.py", "SIGKILL").processes
 
     assert [thread.name for thread in found.threads] == ["MainThread", "waits"]
     assert found.stop is None
 
 
-def test_what_came_before_an_exec_and_after_a_failed_one_is_there(registries, tmp_path):
-    registries("exec_again.py")
-    assert len(list((tmp_path / "r.gtrace").glob("calls.*.json"))) == 1
+def test_what_came_before_an_exec_and_after_a_failed_one_is_there(run):
+    assert len(list(run("exec_again.py").folder.glob("calls.*.json"))) == 1
 
-    _, (found,) = registries("exec_fails.py")
+    (found,) = run("exec_fails.py").processes
     assert "after exec" in [thread.name for thread in found.threads]
 
 
-def test_hostile_names_arrive_and_cost_no_calls(registries):
-    ended, (found,) = registries("names.py")
+def test_hostile_names_arrive_and_cost_no_calls(run):
+    ended, (found,), _ = run("names.py")
 
     assert ended.stdout == "unharmed\n"
     assert {"</script><img onerror=alert(1)>", "x" * 5000} <= {thread.name for thread in found.threads}
     assert found.notes == []
 
 
-def test_a_program_that_may_not_write_is_recorded_as_far_as_it_may(registries):
-    ended, (found,) = registries("limits.py")
+def test_a_program_that_may_not_write_is_recorded_as_far_as_it_may(run):
+    ended, (found,), _ = run("limits.py")
 
     assert ended.stdout == "unharmed\n"
     assert len(found.threads) > 1
@@ -146,14 +154,14 @@ def test_a_program_that_may_not_write_is_recorded_as_far_as_it_may(registries):
 
 
 @pytest.mark.skipif(sys.version_info >= (3, 12), reason="there tools do not replace each other")
-def test_a_profiler_of_the_program_is_noted(registries):
-    _, (found,) = registries("profilers.py")
+def test_a_profiler_of_the_program_is_noted(run):
+    (found,) = run("profilers.py").processes
 
     assert {thread.name for thread in found.threads if thread.profiler_replaced} >= {"MainThread"}
 
 
-def test_the_process_is_described(registries):
-    _, (found,) = registries("uncaught.py")
+def test_the_process_is_described(run):
+    (found,) = run("uncaught.py").processes
 
     assert found.process["executable"] == sys.executable
     assert found.process["python"] == sys.version.split()[0]
