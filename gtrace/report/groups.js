@@ -1,6 +1,6 @@
 // Threads of one pool taken together. Pure functions.
 
-import { SUMS, laneCells } from './aggregate.js';
+import { SUMS, addLaneCells } from './aggregate.js';
 
 /** Pools of more threads than this are summed in coarser cells, px. */
 const FINE = 32;
@@ -30,7 +30,7 @@ export function poolsOf(lanes, names) {
 export const NATIVE_POOL = 'native threads';
 
 /**
- * The threads of native libraries that never entered Python, as one pool; none where there is but one.
+ * The threads that never entered Python, of native libraries or child processes, as one pool; none where there is but one.
  * @param {number[]} lanes
  * @param {{native: boolean}[]} threads
  * @returns {Pool[]}
@@ -92,13 +92,10 @@ export function poolCells(store, sums, lanes, grid, out) {
   const count = Math.ceil(grid.cells / each);
   const wide = ((grid.to - grid.from) / grid.cells) * each;
   const coarse = { from: grid.from, to: grid.from + count * wide, cells: count };
-  const one = new Float64Array(count * SUMS);
-  out.fill(0, 0, grid.cells * SUMS);
-  for (const lane of lanes) {
-    laneCells(store, sums, lane, coarse, one);
-    for (let cell = 0; cell < grid.cells; cell += 1) {
-      const from = Math.floor(cell / each) * SUMS;
-      for (let s = 0; s < SUMS; s += 1) out[cell * SUMS + s] += one[from + s] / each;
-    }
+  const all = new Float64Array(count * SUMS);
+  for (const lane of lanes) addLaneCells(store, sums, lane, coarse, all);
+  for (let cell = 0; cell < grid.cells; cell += 1) {
+    const from = Math.floor(cell / each) * SUMS;
+    for (let s = 0; s < SUMS; s += 1) out[cell * SUMS + s] = all[from + s] / each;
   }
 }

@@ -9,7 +9,9 @@ import numpy as np
 import pandas as pd
 
 from gtrace.evidence.calls import OPEN
+from gtrace.evidence.threads import Registry
 from gtrace.model import NS_PER_S, Evidence, State
+from gtrace.recording import Process
 from gtrace.timeline.amounts import amount_notes, counted, settled
 from gtrace.timeline.cells import LOCK
 from gtrace.timeline.cores import NATIVE, presence
@@ -19,6 +21,7 @@ from gtrace.timeline.gil import GilHistory, gil_history
 from gtrace.timeline.kinds import Names, find_kinds
 from gtrace.timeline.lanes import FOREIGN, Lanes, find_lanes
 from gtrace.timeline.nesting import NO_CALL, UNRECORDED, nest
+from gtrace.timeline.others import OTHERS, find_others
 from gtrace.timeline.sites import with_sites
 from gtrace.timeline.standing import COLUMNS, find_standing, shifted
 from gtrace.timeline.steps import Axis, Steps, make_steps
@@ -29,7 +32,7 @@ if TYPE_CHECKING:
     from numpy.typing import NDArray
 
     from gtrace.evidence.scheduler import SchedulerEvents
-    from gtrace.recording import Process, Recording
+    from gtrace.recording import Recording
     from gtrace.timeline.steps import Ints
 
 JOIN: Final = "thread join"
@@ -44,6 +47,7 @@ def build_timeline(recording: Recording) -> Timeline:
     clock = read_clock(recording)
     scheduler = recording.load_scheduler()
     built = [_build_process(process, clock, scheduler) for process in recording.processes]
+    built.append(_build_others(recording, clock, scheduler))
     parts = [part for part in built if part is not None]
     firsts = np.cumsum([0, *(len(part.threads) for part in parts)])
     placed = list(zip(parts, firsts[:-1], strict=True))
@@ -110,6 +114,20 @@ def _build_process(process: Process, clock: Clock, scheduler: SchedulerEvents | 
     standing = find_standing(process, lanes, clock.zero)
     threads = lanes.frame().assign(**counts)
     return _Part(threads, settled(threads, named), joins, standing, wakeups, known_from, handoffs)
+
+
+def _build_others(recording: Recording, clock: Clock, scheduler: SchedulerEvents | None) -> _Part | None:
+    """The threads of processes that the program started and nobody recorded, folded as if of one."""
+    recorded = {process.pid for process in recording.processes}
+    others = find_others(scheduler, recorded) if scheduler is not None and recorded else None
+    if others is None:
+        return None
+    one = Process(OTHERS, Registry())
+    part = _build_process(one, replace(clock, ends={OTHERS: clock.zero + clock.duration}), others.evidence)
+    if part is None:
+        return None
+    threads, intervals = (t.assign(pid=t["tid"].map(others.pids)) for t in (part.threads, part.intervals))
+    return replace(part, threads=threads, intervals=intervals)
 
 
 def _lock_addresses(folded: pd.DataFrame, gil: GilHistory | None, process: Process) -> Ints:
