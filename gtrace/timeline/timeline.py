@@ -59,8 +59,9 @@ class Timeline:
     ``threads`` has one row a thread, its index is the lane (0, 1, …; order of start), columns
     ``pid tid ident name daemon parent_tid target created start_ns end_ns ended gil_acquisitions
     gil_forced_releases cpu_ns queue_ns kind`` (counts are -1 where not known; ``kind`` is ``python``, or
-    ``native`` for a thread that never entered Python, of a native library or of a child process; ``cpu_ns``, on a core, and
-    ``queue_ns``, waiting for one, are read from clocks where no switches were recorded, else -1).
+    ``native`` for a thread that never entered Python, of a native library or of a child process;
+    ``cpu_ns``, on a core, and ``queue_ns``, waiting for one, are read from clocks where no switches were
+    recorded, else -1).
     ``end_ns`` is the end of the recording where ``ended`` is false (the thread was alive then). ``ident`` and
     ``parent_tid`` are -1, ``target`` and ``created`` empty where not known.
 
