@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from dataclasses import replace
 
 import numpy as np
@@ -11,11 +12,13 @@ from hypothesis import given
 from hypothesis import strategies as st
 from timelines import EXACT_RUN, INFERRED_RUN, timeline
 
-from gtrace.analysis import facts, verdict
+from gtrace.analysis import contention, facts, rules, verdict, verdict_gil
 from gtrace.analysis.facts import find_facts
 from gtrace.analysis.verdict import RULES, judge
 
 FREE_RUN = replace(EXACT_RUN, free_threaded=True)
+LIGHT = replace(EXACT_RUN, evidence=EXACT_RUN.evidence | {"calls": "none: left out by --light"})
+UNSCHEDULED = replace(EXACT_RUN, evidence=EXACT_RUN.evidence | {"scheduler": "none: not allowed"})
 UNPROVEN = 'reason="in Python code beside other threads; calls do not tell which one ran"'
 HOGGED = """
 main 0-10    running "loop (a.py:1)"
@@ -25,6 +28,29 @@ w1   0-12    sleep
 w1   12-90   gil_wait <- main
 w1   90-100  sleep
 """
+
+
+def with_native(made, prefix):
+    """The same timeline, the threads whose names begin so being those of a native library."""
+    kind = ["native" if name.startswith(prefix) else "python" for name in made.threads["name"]]
+    return replace(made, threads=made.threads.assign(kind=kind))
+
+
+def convoy_of(returns):
+    """A thread that computes, and one that comes back from I/O so many times and each time waits 6 ms."""
+    rows = []
+    for begin in range(0, 50 * returns, 50):
+        rows += [
+            f'main {begin}-{begin + 46} running "crunch (a.py:1)"',
+            f"main {begin + 46}-{begin + 47} gil_wait <- w1",
+            f'main {begin + 47}-{begin + 50} running "crunch (a.py:1)"',
+            f"w1 {begin}-{begin + 40} io_wait",
+            f"w1 {begin + 40}-{begin + 46} gil_wait <- main",
+            f"w1 {begin + 46}-{begin + 47} running",
+            f"w1 {begin + 47}-{begin + 50} io_wait",
+        ]
+    return "\n".join(rows)
+
 
 KNOWN = {
     "thin_evidence": """
@@ -39,20 +65,7 @@ KNOWN = {
         w1   0-80   sleep
         w1   80-100 gil_wait <- main""",
     "gil_hogged": HOGGED,
-    "convoy": """
-        main 0-45   running "crunch (a.py:1)"
-        main 45-46  gil_wait <- w1
-        main 46-95  running "crunch (a.py:1)"
-        main 95-96  gil_wait <- w1
-        main 96-100 running "crunch (a.py:1)"
-        w1   0-40   io_wait
-        w1   40-45  gil_wait <- main
-        w1   45-46  running
-        w1   46-87  io_wait
-        w1   87-88  native
-        w1   88-95  gil_wait <- main
-        w1   95-96  running
-        w1   96-100 io_wait""",
+    "convoy": convoy_of(returns=6),
     "gil_bound": """
         main 0-5   running f
         main 5-10  gil_wait f <- w1
@@ -103,11 +116,16 @@ KNOWN = {
         w1   90-100 running g
         w1   100-180 running g
         main 100-180 lock_wait reason="thread join" """,
+    "waiting": """
+        main 0-40   running f
+        main 40-100 sleep
+        w1   0-40   native
+        w1   40-100 lock_wait caller="work (a.py:1)" reason=queue""",
     "mixed": """
         main 0-40   running f
         main 40-100 sleep
-        w1   0-60   native
-        w1   60-100 lock_wait reason=queue""",
+        w1   0-80   native
+        w1   80-100 lock_wait reason=queue""",
 }
 
 
@@ -145,7 +163,108 @@ def test_a_core_that_others_had_is_no_wait_of_one_thread_alone():
     verdict = judge(timeline("main 0-50 running f\nmain 50-80 preempted\nmain 80-100 sleep"))
 
     assert verdict.code == "single_threaded"
-    assert "It waited 20% of the time, and other programs had its core 30%." in verdict.text
+    assert "It waited 20% of the time, and others had its core 30%." in verdict.text
+
+
+def test_what_native_threads_do_is_not_what_the_one_python_thread_does():
+    """A pool of a library that is idle between its calls is no wait, and what it runs is told apart."""
+    text = "main 0-80 blocked lib.query\nmain 80-100 running f\n" + "".join(
+        f"pool-{n} 0-60 native\npool-{n} 60-100 blocked\n" for n in range(8)
+    )
+    found = judge(with_native(timeline(text), "pool-"))
+
+    assert found.code == "single_threaded"
+    assert "It waited 80% of the time. 8 threads of native libraries ran beside it, for 0.48 s" in found.text
+    assert "5.00 of 2 cores were in use" in found.text
+
+
+def test_idle_threads_of_native_libraries_are_no_waits_of_the_program():
+    text = KNOWN["computing"] + "".join(f"\npool-{n} 0-180 blocked" for n in range(8))
+    assert judge(timeline(text)).code == "away"
+    assert judge(with_native(timeline(text), "pool-")).code == "computing"
+
+
+def test_a_convoy_takes_more_than_a_few_returns():
+    assert judge(timeline(convoy_of(returns=2))).code != "convoy"
+
+
+def test_threads_that_compute_and_wait_for_each_other_come_before_one_that_waits_for_io_as_well():
+    """A pool's helper pays for each return as well, but what its workers lose to each other is more."""
+    lines = [convoy_of(returns=6)]
+    for number in range(2):
+        for begin in range(0, 300, 12):
+            runs = f"w{number + 2} {begin}-{begin + 1} native"
+            lines += [runs, f"w{number + 2} {begin + 1}-{begin + 12} gil_wait <- main"]
+    assert judge(timeline("\n".join(lines))).code == "gil_bound"
+
+
+def test_threads_that_wait_for_the_gil_more_than_they_wait_for_io_by_nature_are_no_convoy():
+    """Each handles one request: little I/O, and much computing that waits for the GIL."""
+    lines = [f"main 0-{120 * 7} running f"]
+    for number in range(12):
+        begin = number * 70
+        lines += [
+            f"w{number} {begin}-{begin + 2} io_wait",
+            f"w{number} {begin + 2}-{begin + 62} gil_wait <- main",
+            f"w{number} {begin + 62}-{begin + 70} running f gil=holds",
+        ]
+    text = "\n".join(lines)
+    assert find_facts(timeline(text)).convoy is None
+
+
+def test_the_gil_is_blamed_on_what_others_waited_for_not_on_who_held_it_longest():
+    """An import before the threads began held it for longer, and stood in nobody's way."""
+    later = re.sub(r"(\d+)-(\d+)", lambda at: f"{int(at[1]) + 10}-{int(at[2]) + 10}", KNOWN["gil_bound"])
+    found = judge(timeline('main 0-10 running "<module> (big.py:1)"\n' + later))
+    assert found.code == "gil_bound"
+    assert found.text.endswith("for each other. 50% of that was for g.")
+    named_by_thread = judge(timeline(re.sub(r" [fg]\b", "", later), LIGHT))
+    assert named_by_thread.text.endswith("50% of that was for main.")
+
+
+@pytest.mark.parametrize(
+    ("beside", "says"),
+    [
+        ("sleep", "because other programs"),
+        ("native", "more of them want to run at once than there are cores"),
+    ],
+)
+def test_who_had_the_cores_is_told(beside, says):
+    """Two cores: beside two threads that run the others are too many, beside one that sleeps they are not."""
+    text = f"main 0-100 native\nw1 0-100 {beside}\nw2 0-80 preempted gil=away\nw2 80-100 sleep"
+    found = judge(timeline(text))
+    assert found.code == "starved"
+    assert says in found.text
+
+
+def test_waits_behind_a_holder_off_the_core_are_the_fault_of_the_machine():
+    """The same turns: a holder that runs is the GIL's limit, one that lost its core is the machine's."""
+    text = KNOWN["gil_bound"]
+    off = text.replace("running f", "preempted f").replace("running g", "preempted g")
+    assert (judge(timeline(text)).code, judge(timeline(off)).code) == ("gil_bound", "starved")
+    assert "others waited 0.02 s behind them" in judge(timeline(off)).text
+
+
+def test_a_stall_that_nobody_waits_for_is_no_standstill():
+    harmless = KNOWN["stalled"].replace("gil_wait <- main", "sleep")
+    assert judge(timeline(harmless)).code != "stalled"
+
+
+def test_without_calls_waits_of_unknown_kind_are_not_called_locks():
+    """The agent sees that a thread waits for a lock, which is also what a queue or an event is made of."""
+    text = KNOWN["lock_bound"].replace('caller="work (a.py:1)" ', "").replace("rlock", "lock")
+    found = judge(timeline(text, LIGHT))
+    assert found.code == "waiting"
+    assert "50% for locks, queues or events" in found.text
+    assert "--light" in found.advice
+
+
+def test_where_calls_are_known_the_call_that_blocks_is_named_and_nobody_is_told_to_record_calls():
+    text = KNOWN["away"].replace("blocked", 'blocked sqlite3.execute caller="work (lib/a.py:1)"')
+    found = judge(timeline(text))
+    assert "above all in sqlite3.execute in work (a.py:1)" in found.text
+    assert "--light" not in found.advice
+    assert "--light" in judge(timeline(KNOWN["away"], LIGHT)).advice
 
 
 def test_threads_that_wait_for_the_gil_besides_are_not_told_that_it_is_no_limit():
@@ -194,7 +313,7 @@ def test_a_long_hold_for_which_nobody_waited_is_not_to_blame():
 
 def test_the_hog_is_the_call_that_others_waited_for():
     hog = find_facts(timeline(HOGGED)).hog
-    assert (hog.thread, hog.function, hog.is_native) == ("main", "fastlib.crunch", True)
+    assert (hog.thread, hog.function) == ("main", "fastlib.crunch")
     assert hog.waited_s == pytest.approx(0.078)
     assert hog.longest_s == pytest.approx(0.1)
     assert "fastlib.crunch keeps the GIL" in judge(timeline(HOGGED)).text
@@ -206,8 +325,28 @@ def test_a_longer_hold_for_which_nobody_waited_is_not_the_hog():
     assert (hog.function, hog.longest_s) == ("fastlib.crunch", pytest.approx(0.1))
 
 
-def test_a_python_function_lets_go_when_asked_and_is_no_hog():
-    assert judge(timeline(HOGGED.replace("fastlib.crunch", '"crunch (a.py:9)"'))).code != "gil_hogged"
+def test_a_python_function_lets_go_when_asked_and_so_it_is_c_code_in_it_that_does_not():
+    in_python = HOGGED.replace("fastlib.crunch", '"crunch (lib/a.py:9)"')
+    found = judge(timeline(in_python))
+    assert found.code == "gil_hogged"
+    assert found.text.startswith("C code that crunch (a.py:9) calls keeps the GIL: main held it for up to")
+    # nor is it known that the holder ran all the time
+    assert judge(timeline(in_python, UNSCHEDULED)).code != "gil_hogged"
+    assert judge(timeline(HOGGED, UNSCHEDULED)).code == "gil_hogged"
+
+
+def test_a_holder_that_lost_its_core_did_not_refuse_to_let_go():
+    call = "fastlib.crunch"
+    off = f"main 10-14 running {call}\nmain 14-86 preempted {call}\nmain 86-90 running {call}"
+    text = HOGGED.replace("main 10-90   running fastlib.crunch", off)
+    assert find_facts(timeline(text)).hog is None
+    assert judge(timeline(text)).code == "starved"
+
+
+def test_without_calls_a_hog_is_c_code_of_which_the_name_is_not_known():
+    found = judge(timeline(HOGGED.replace("fastlib.crunch", ""), LIGHT))
+    assert found.text.startswith("C code keeps the GIL: main held it for up to 100 ms")
+    assert "--light" in found.advice
 
 
 EDGES = st.lists(st.tuples(st.integers(0, 50), st.integers(1, 20)), max_size=12)
@@ -215,7 +354,9 @@ EDGES = st.lists(st.tuples(st.integers(0, 50), st.integers(1, 20)), max_size=12)
 
 @given(EDGES, st.lists(st.integers(0, 80), max_size=10))
 def test_time_since_is_the_sum_over_all_edges_before(edges, times):
-    found = facts._time_since(np.sort(np.array([e for e, _ in edges], np.int64)), np.array(times, np.int64))
+    found = contention._time_since(
+        np.sort(np.array([e for e, _ in edges], np.int64)), np.array(times, np.int64)
+    )
     assert found.tolist() == [sum(max(time - edge, 0) for edge, _ in edges) for time in times]
 
 
@@ -248,5 +389,5 @@ def test_every_verdict_says_what_was_seen_and_what_to_do(code):
 
 
 def test_the_limits_are_those_the_docstrings_speak_of():
-    assert verdict.MOSTLY == 0.5
-    assert 0 < verdict.NOTICED < verdict.CONTENDED < verdict.MOSTLY < verdict.THIN < 1
+    assert rules.MOSTLY == 0.5
+    assert 0 < rules.NOTICED < verdict_gil.CONTENDED < rules.MOSTLY < verdict.THIN < 1

@@ -9,75 +9,90 @@ from typing import TYPE_CHECKING, Final
 import numpy as np
 import pandas as pd
 
+from gtrace.analysis.contention import (
+    find_blame,
+    find_convoy,
+    find_crowding,
+    find_hog,
+    rows_in,
+    waited_during,
+)
 from gtrace.analysis.deadlock import Deadlock, find_deadlocks, standstill
 from gtrace.analysis.holds import hold_table
-from gtrace.model import NS_PER_S, Gil, Source, State
-from gtrace.timeline.cells import UNPROVEN
+from gtrace.model import NS_PER_S, RUN_STATES, Gil, Source, State
+from gtrace.timeline.cells import LOCK, UNPROVEN
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
 
+    from gtrace.analysis.contention import Blame, Convoy, Crowding, Hog
     from gtrace.timeline import Timeline
+
+    Rows = NDArray[np.bool_]
 
 PASSIVE: Final = ("thread join", "future")
 """Waits for other threads to be done: the cause, if there is one, is in those threads."""
 LOCKS: Final = ("lock", "rlock", "semaphore")
 """Waits for something another thread has, as against waits for something it has yet to do."""
-HOG_INTERVALS: Final = 4
-"""A wait for the GIL of so many switch intervals: somebody did not let go when asked."""
+CROWDED: Final = 0.05
+"""The share of active time off the core from which it is worth asking who had it."""
 
 
 @dataclass(frozen=True)
-class Convoy:
-    """Threads that mostly wait for I/O, and what each return from it cost them."""
+class Longest:
+    """Of each kind of wait the one that most time was spent on: reason and function."""
 
-    threads: int
-    returns: int
-    """Waits for the GIL of these threads."""
-    mean_s: float
-    share: float
-    """Of these threads' time, what went into waiting for the GIL."""
-    holder: str
-
-
-@dataclass(frozen=True)
-class Hog:
-    """Waits for the GIL that lasted because one holder did not let go when asked."""
-
-    waited_s: float
-    longest_s: float
-    thread: str
-    function: str
-    is_native: bool
+    lock: str
+    handover: str
+    """Of the waits for other threads' work."""
+    idle: str
+    """Of the waits for I/O, or for a time."""
+    blocked: str
+    """Of those for a reason that is not known: the call."""
+    stall: str
+    """Of those with the GIL: thread and call."""
 
 
 @dataclass(frozen=True)
 class Facts:
-    """Seconds summed over all threads; ``active`` and ``state`` leave out ``PASSIVE`` waits."""
+    """Seconds summed over all threads; ``active`` and ``state`` leave out ``PASSIVE`` waits.
+
+    They leave out as well what threads of native libraries wait for: their pools are idle between calls.
+    """
 
     threads: int
+    """Threads that ran Python code."""
+    native_threads: int
+    """Threads of native libraries that ran at all."""
+    native_s: float
+    """What these ran, together."""
     wall: float
     cores: int
     switch_interval: float
     state: dict[State, float]
+    own: dict[State, float]
+    """Of ``state`` the part of threads that run Python code."""
     active: float
     undecided: float
     """Time in Python code beside other threads, where nothing tells who had the GIL."""
     held: float
-    holder: str
-    """The thread that held the GIL longest, and in which function most of it."""
+    blame: Blame | None
     locks: float
     """Of ``lock_wait`` the part for locks proper."""
-    top_lock: str
-    top_handover: str
-    """The waits for locks, and for other threads' work, that took longest: reason and function."""
-    top_stall: str
+    unnamed_locks: float
+    """Of ``lock_wait`` the part of which only the agent's word is known: a lock, a queue, an event."""
+    longest: Longest
+    stalled_others: float
+    """What other threads waited for the GIL of a thread that stalled."""
+    crowding: Crowding | None
+    """Where threads were off the core against their will for ``CROWDED`` of the time or more."""
     convoy: Convoy | None
     hog: Hog | None
     deadlocks: tuple[Deadlock, ...]
     stuck: tuple[str, ...]
     """The threads of a killed program, where all of them waited for locks to its end."""
     gil_known: bool
+    calls_known: bool
     free_threaded: bool
 
     def share(self, *states: State) -> float:
@@ -98,44 +113,80 @@ def find_facts(timeline: Timeline) -> Facts:
     """The facts of ``timeline``."""
     intervals, run = timeline.intervals, timeline.run
     seconds = ((intervals["end_ns"] - intervals["start_ns"]) / NS_PER_S).to_numpy()
-    locked = _is(intervals, State.LOCK_WAIT)
-    passive = locked & intervals["reason"].isin(PASSIVE).to_numpy()
-    proper = locked & intervals["reason"].isin(LOCKS).to_numpy()
-    held = (intervals["gil"] == Gil.HOLDS.value).to_numpy()
-    undecided = _is(intervals, State.UNKNOWN) & (intervals["reason"] == UNPROVEN).to_numpy()
-    by_reason = ["reason", "caller"]
+    helper = (timeline.threads["kind"] == "native").to_numpy()[intervals["lane"]]
+    active = ~_passive(intervals, helper)
+    locked = rows_in(intervals, State.LOCK_WAIT) & active
+    unnamed, proper = _locks(intervals, locked)
+    ran = rows_in(intervals, *RUN_STATES)
+    holds = hold_table(timeline)
+    state = {s: float(seconds[rows_in(intervals, s) & active].sum()) for s in State}
+    crowded = state[State.PREEMPTED] >= CROWDED * sum(state.values()) > 0
     return Facts(
         threads=int((timeline.threads["kind"] == "python").sum()),
+        native_threads=int(intervals["lane"][helper & ran].nunique()),
+        native_s=float(seconds[helper & ran].sum()),
         wall=run.duration / NS_PER_S,
         cores=run.cores,
         switch_interval=run.switch_interval_s,
-        state={s: float(seconds[_is(intervals, s) & ~passive].sum()) for s in State},
-        active=float(seconds[~passive].sum()),
-        undecided=float(seconds[undecided].sum()),
-        held=float(seconds[held].sum()),
-        holder=_top(intervals, seconds, held, ["thread", "function"]),
+        state=state,
+        own={s: float(seconds[rows_in(intervals, s) & active & ~helper].sum()) for s in State},
+        active=float(seconds[active].sum()),
+        undecided=float(seconds[_undecided(intervals)].sum()),
+        held=float(seconds[(intervals["gil"] == Gil.HOLDS.value).to_numpy()].sum()),
+        blame=find_blame(timeline, holds),
         locks=float(seconds[proper].sum()),
-        top_lock=_top(intervals, seconds, proper, by_reason),
-        top_handover=_top(intervals, seconds, locked & ~proper & ~passive, by_reason),
-        top_stall=_top(intervals, seconds, _is(intervals, State.STALLED), ["thread", "function"]),
-        convoy=_convoy(timeline, seconds),
-        hog=_hog(timeline, seconds),
+        unnamed_locks=float(seconds[unnamed].sum()),
+        longest=_longest(intervals, np.where(active, seconds, 0.0), (proper, locked & ~proper & ~unnamed)),
+        stalled_others=_stalled_others(timeline),
+        crowding=find_crowding(timeline) if crowded else None,
+        convoy=find_convoy(timeline, seconds),
+        hog=find_hog(timeline, seconds, holds),
         deadlocks=find_deadlocks(timeline),
         stuck=standstill(timeline),
         gil_known=run.evidence.get(Source.GIL.value, "").startswith("exact"),
+        calls_known=run.evidence.get(Source.CALLS.value, "").startswith("exact"),
         free_threaded=run.free_threaded,
     )
 
 
-def _is(intervals: pd.DataFrame, state: State) -> NDArray[np.bool_]:
-    chosen: NDArray[np.bool_] = (intervals["state"] == state.value).to_numpy()
-    return chosen
+def _passive(intervals: pd.DataFrame, helper: Rows) -> Rows:
+    """Waits that say nothing: for threads to be done, and of idle pools of native libraries."""
+    passive: Rows = rows_in(intervals, State.LOCK_WAIT) & intervals["reason"].isin(PASSIVE).to_numpy()
+    return passive | helper & ~rows_in(intervals, *RUN_STATES, State.PREEMPTED)
 
 
-def _top(
-    intervals: pd.DataFrame, seconds: NDArray[np.float64], rows: NDArray[np.bool_], keys: list[str]
-) -> str:
+def _locks(intervals: pd.DataFrame, locked: Rows) -> tuple[Rows, Rows]:
+    """Of the waits for locks those of which only the agent tells, and those for locks proper."""
+    nameless = ((intervals["function"] == "") & (intervals["caller"] == "")).to_numpy()
+    unnamed = locked & nameless & (intervals["reason"] == LOCK).to_numpy()
+    return unnamed, locked & intervals["reason"].isin(LOCKS).to_numpy() & ~unnamed
+
+
+def _undecided(intervals: pd.DataFrame) -> Rows:
+    return rows_in(intervals, State.UNKNOWN) & (intervals["reason"] == UNPROVEN).to_numpy()
+
+
+def _longest(intervals: pd.DataFrame, seconds: NDArray[np.float64], locks: tuple[Rows, Rows]) -> Longest:
+    by_reason, by_function = ["reason", "caller"], ["function", "caller"]
+    proper, handed = locks
+    return Longest(
+        lock=_top(intervals, seconds, proper, by_reason),
+        handover=_top(intervals, seconds, handed, by_reason),
+        idle=_top(intervals, seconds, rows_in(intervals, State.IO_WAIT, State.SLEEP), by_reason),
+        blocked=_top(intervals, seconds, rows_in(intervals, State.BLOCKED), by_function),
+        stall=_top(intervals, seconds, rows_in(intervals, State.STALLED), ["thread", "function"]),
+    )
+
+
+def _stalled_others(timeline: Timeline) -> float:
+    intervals = timeline.intervals
+    stalls, waits = (intervals[rows_in(intervals, state)] for state in (State.STALLED, State.GIL_WAIT))
+    return float(waited_during(timeline, stalls, waits).sum())
+
+
+def _top(intervals: pd.DataFrame, seconds: NDArray[np.float64], rows: Rows, keys: list[str]) -> str:
     """``a in b`` for the pair of key values with most seconds."""
+    rows = rows & (seconds > 0)
     if not rows.any():
         return ""
     chosen = intervals[rows]
@@ -148,78 +199,3 @@ def _top(
 def brief(function: str) -> str:
     """``f (file.py:12)`` without the folders of the file."""
     return re.sub(r" \((?:.*/)?([^/]+:\d+)\)$", r" (\1)", function)
-
-
-def _convoy(timeline: Timeline, seconds: NDArray[np.float64]) -> Convoy | None:
-    """What the GIL costs the threads that are mostly away from it, for I/O or asleep."""
-    intervals = timeline.intervals
-    lane, count = intervals["lane"].to_numpy(), len(timeline.threads)
-    away = _is(intervals, State.IO_WAIT) | _is(intervals, State.SLEEP) | _is(intervals, State.BLOCKED)
-    # a thread that was made to let go waits as well, and has not come back from anywhere
-    released = (intervals["gil"] == Gil.AWAY.value).to_numpy()
-    back = np.append(False, released[:-1] & (lane[1:] == lane[:-1]))[: len(lane)]
-    waits = _is(intervals, State.GIL_WAIT) & back
-    ran = (intervals["gil"] == Gil.HOLDS.value).to_numpy()
-    life, idle, waited, own = (
-        np.bincount(lane[rows], weights=seconds[rows], minlength=count)
-        for rows in (np.ones(len(lane), dtype=bool), away, waits, ran)
-    )
-    paying = (idle + waited > life / 2) & (waited > own) & (idle > 0)
-    chosen = waits & paying[lane]
-    if not chosen.any():
-        return None
-    blockers = pd.Series(seconds[chosen]).groupby(intervals["blocker_tid"].to_numpy()[chosen]).sum()
-    return Convoy(
-        threads=int(paying.sum()),
-        returns=int(chosen.sum()),
-        mean_s=float(seconds[chosen].mean()),
-        share=float(waited[paying].sum() / life[paying].sum()),
-        holder=_thread_name(timeline, int(blockers.index[int(blockers.to_numpy().argmax())])),
-    )
-
-
-def _hog(timeline: Timeline, seconds: NDArray[np.float64]) -> Hog | None:
-    """The holds of the GIL behind the longest waits, where they outlast what asking should take."""
-    limit = HOG_INTERVALS * timeline.run.switch_interval_s
-    waits = timeline.intervals[_is(timeline.intervals, State.GIL_WAIT) & (seconds > limit)]
-    holds = hold_table(timeline)
-    length = ((holds["end_ns"] - holds["start_ns"]) / NS_PER_S).to_numpy()
-    holds, length = holds[length > limit], length[length > limit]
-    waited = _waited_during(timeline, holds, waits)
-    if not waited.any():
-        return None
-    by_function = pd.Series(waited).groupby(holds["function"].to_numpy()).sum()
-    function = str(by_function.index[int(by_function.to_numpy().argmax())])
-    guilty = (holds["function"] == function).to_numpy() & (waited > 0)
-    row = int(np.argmax(np.where(guilty, length, 0.0)))
-    return Hog(
-        waited_s=float(waited[guilty].sum()),
-        longest_s=float(length[row]),
-        thread=str(holds["thread"].iloc[row]),
-        function=function,
-        is_native=bool(function) and not re.search(r" \(.*:\d+\)$", function),
-    )
-
-
-def _waited_during(timeline: Timeline, holds: pd.DataFrame, waits: pd.DataFrame) -> NDArray[np.float64]:
-    """For each hold the seconds that all ``waits`` of its process together lasted meanwhile."""
-    # processes are laid one behind the other, so that none waits for another's GIL
-    shift = timeline.threads["pid"].factorize()[0] * (int(timeline.run.duration) + 1)
-    starts, ends = (np.sort(waits[c].to_numpy() + shift[waits["lane"]]) for c in ("start_ns", "end_ns"))
-    during = [
-        _time_since(starts, times) - _time_since(ends, times)
-        for times in (holds[c].to_numpy() + shift[holds["lane"]] for c in ("start_ns", "end_ns"))
-    ]
-    return np.asarray((during[1] - during[0]) / NS_PER_S)
-
-
-def _time_since(edges: NDArray[np.int64], times: NDArray[np.int64]) -> NDArray[np.int64]:
-    """At each time how long ago all the ``edges`` before it were, summed."""
-    before = np.searchsorted(edges, times)
-    sums = np.append(0, np.cumsum(edges))
-    return np.asarray(before * times - sums[before])
-
-
-def _thread_name(timeline: Timeline, tid: int) -> str:
-    found = timeline.threads.loc[timeline.threads["tid"] == tid, "name"]
-    return str(found.iloc[-1]) if len(found) else "another thread"

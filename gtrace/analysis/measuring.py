@@ -16,7 +16,7 @@ from gtrace.model import NS_PER_S, RUN_STATES, Source, State
 if TYPE_CHECKING:
     import pandas as pd
 
-    from gtrace.analysis.verdict import Verdict
+    from gtrace.analysis.rules import Verdict
     from gtrace.timeline import Timeline
     from gtrace.timeline.timeline import RunInfo
 

@@ -5,10 +5,18 @@ Shares are of the threads' active time: their lifetimes without waits for other 
 
 from __future__ import annotations
 
-from dataclasses import dataclass
 from typing import TYPE_CHECKING, Final
 
 from gtrace.analysis.facts import brief, find_facts
+from gtrace.analysis.rules import MOSTLY, NOTICED, RECORD_CALLS, Verdict
+from gtrace.analysis.verdict_gil import (
+    convoy,
+    gil_bound,
+    gil_hogged,
+    python_contended,
+    stalled,
+    starved,
+)
 from gtrace.model import NS_PER_S, Evidence, State
 
 if TYPE_CHECKING:
@@ -16,12 +24,8 @@ if TYPE_CHECKING:
     from gtrace.analysis.facts import Facts
     from gtrace.timeline import Timeline
 
-MOSTLY: Final = 0.5
-"""The share of active time from which one state decides the verdict."""
-CONTENDED: Final = 0.2
-"""The share of the time threads wanted to run Python code from which waiting for the GIL decides."""
-NOTICED: Final = 0.1
-"""The share of active time from which stalls, preemption or a convoy are worth the headline."""
+LEAST_NAMED: Final = 0.02
+"""The share of active time from which a kind of wait is named."""
 HOLDER_KNOWN: Final = {
     Evidence.EXACT: "the locks' own word",
     Evidence.DERIVED: "where the threads stood in their source",
@@ -30,16 +34,14 @@ MOST_NAMED: Final = 5
 """Threads named in a sentence; the others are in the table of threads."""
 THIN: Final = 0.6
 """The share of unknown time from which nothing is concluded."""
-
-
-@dataclass(frozen=True)
-class Verdict:
-    """``text`` says what was seen, ``advice`` what to try next, ``numbers`` what both rest on."""
-
-    code: str
-    text: str
-    advice: str
-    numbers: tuple[tuple[str, str], ...] = ()
+WORDS: Final = {state: state.value.replace("_", " ") for state in State} | {
+    State.GIL_WAIT: "waiting for the GIL",
+    State.LOCK_WAIT: "waiting for locks or each other",
+    State.IO_WAIT: "waiting for I/O",
+    State.SLEEP: "sleeping",
+    State.STALLED: "stalled with the GIL",
+    State.NATIVE: "in native code",
+}
 
 
 def judge(timeline: Timeline) -> Verdict:
@@ -123,128 +125,39 @@ def thin_evidence(facts: Facts) -> Verdict | None:
 
 
 def single_threaded(facts: Facts) -> Verdict | None:
-    """There is one thread."""
+    """There is one thread that runs Python code."""
     if facts.threads > 1:
         return None
-    waits = max(0.0, 1 - facts.share(State.RUNNING, State.NATIVE, State.PREEMPTED, State.UNKNOWN))
-    preempted = facts.share(State.PREEMPTED)
-    kept_off = f", and other programs had its core {preempted:.0%}" if preempted >= NOTICED else ""
+    own = sum(facts.own.values())
+    ran = sum(facts.own[s] for s in (State.RUNNING, State.NATIVE, State.PREEMPTED, State.UNKNOWN))
+    waits = 1 - ran / own if own else 0.0
+    preempted = facts.own[State.PREEMPTED] / own if own else 0.0
+    kept_off = f", and others had its core {preempted:.0%}" if preempted >= NOTICED else ""
+    beside = ""
+    if facts.native_s >= NOTICED * facts.wall:
+        beside = (
+            f" {_counted(facts.native_threads, 'thread')} of native libraries ran beside it, for"
+            f" {facts.native_s:.2f} s in all: {facts.cores_used:.2f} of {facts.cores} cores were in use."
+        )
     return Verdict(
         "single_threaded",
-        f"One thread only: nothing can compete for the GIL. It waited {waits:.0%} of the time{kept_off}.",
-        "If it waits for I/O, threads can overlap the waits; if it computes, look for"
-        " processes or native code.",
-        (("threads", "1"), ("waiting", f"{waits:.0%}")),
+        f"One Python thread only: nothing can compete for the GIL. It waited {waits:.0%} of the time"
+        f"{kept_off}.{beside}",
+        "The libraries' own settings say how many threads they use." if beside else _for_one_thread(waits),
+        (("threads", "1"), ("waiting", f"{waits:.0%}"), ("cores in use", f"{facts.cores_used:.2f}")),
     )
 
 
-def stalled(facts: Facts) -> Verdict | None:
-    """A call blocks while it keeps the GIL, for ``NOTICED`` of the wall time."""
-    seconds = facts.state[State.STALLED]
-    if seconds < NOTICED * facts.wall:
-        return None
-    return Verdict(
-        "stalled",
-        f"Everything stood still for {seconds:.2f} s: {facts.top_stall} blocked without letting the GIL go.",
-        "Let that call release the GIL (Py_BEGIN_ALLOW_THREADS, ctypes.CDLL instead of"
-        " PyDLL), or give it a process.",
-        (("stalled", f"{seconds:.2f} s"),),
+def _for_one_thread(waits: float) -> str:
+    if waits >= MOSTLY:
+        return "Threads, or asyncio, can overlap these waits."
+    return (
+        "To use more cores, spread the work over processes, or threads in native code that releases the GIL."
     )
 
 
-def gil_hogged(facts: Facts) -> Verdict | None:
-    """Waits for the GIL of several switch intervals: the holder did not let go when asked."""
-    hog = facts.hog
-    wait = facts.state[State.GIL_WAIT]
-    if hog is None or not hog.is_native or hog.waited_s < MOSTLY * wait or wait < NOTICED * facts.active:
-        return None
-    return Verdict(
-        "gil_hogged",
-        f"{hog.function} keeps the GIL: {hog.thread} held it for up to"
-        f" {hog.longest_s * 1000:.0f} ms at a time,"
-        f" and other threads waited {hog.waited_s:.2f} s for it.",
-        "A C function that does not release the GIL stops every other thread. Give it"
-        " smaller pieces, or run it"
-        " in a process.",
-        (("longest hold", f"{hog.longest_s * 1000:.0f} ms"), ("waited for the GIL", f"{wait:.2f} s")),
-    )
-
-
-def convoy(facts: Facts) -> Verdict | None:
-    """I/O threads pay about a switch interval for each return, ``NOTICED`` of their time or more."""
-    found = facts.convoy
-    if found is None or found.share < NOTICED or found.mean_s < facts.switch_interval * MOSTLY:
-        return None
-    who = "1 thread" if found.threads == 1 else f"{found.threads} threads"
-    asked = found.mean_s < facts.switch_interval * 2
-    keeps = "keeps it for a whole switch interval" if asked else "has it for longer than the switch interval"
-    return Verdict(
-        "convoy",
-        f"{who} that mostly wait for I/O wait for the GIL as well:"
-        f" {found.mean_s * 1000:.1f} ms on average, each"
-        f" of {found.returns} times they had to, because {found.holder} {keeps}"
-        f" ({facts.switch_interval * 1000:g} ms).",
-        "Move the computing thread to a process, or lower sys.setswitchinterval:"
-        " `gtrace run --switch-interval` tries it without a change.",
-        (
-            ("GIL wait per return", f"{found.mean_s * 1000:.1f} ms"),
-            ("of these threads' time", f"{found.share:.0%}"),
-            ("cores in use", f"{facts.cores_used:.2f}"),
-        ),
-    )
-
-
-def python_contended(facts: Facts) -> Verdict | None:
-    """Without the agent, time in Python code may be a wait for the GIL, or for a lock taken by ``with``."""
-    doubtful = facts.undecided + facts.state[State.GIL_WAIT]
-    if facts.gil_known or facts.free_threaded or doubtful < CONTENDED * facts.active:
-        return None
-    return Verdict(
-        "python_contended",
-        f"Several threads were in Python code at once for {doubtful:.2f} s of their time,"
-        " and under the GIL only"
-        " one runs at a time. Calls alone do not tell which one, nor waits for the GIL"
-        " from waits of `with lock:`.",
-        "Record where the agent works to see who held the GIL: `gtrace doctor` says what it needs.",
-        (("in Python code at once", f"{doubtful:.2f} s"),),
-    )
-
-
-def gil_bound(facts: Facts) -> Verdict | None:
-    """Threads wait for the GIL ``CONTENDED`` of the time they want to run, and it is mostly held."""
-    wait, run = facts.state[State.GIL_WAIT], facts.held
-    if facts.free_threaded or wait < CONTENDED * (wait + run) or wait + run < CONTENDED * facts.active:
-        return None
-    if facts.held < MOSTLY * facts.wall:
-        return None
-    by = f" It was held longest by {facts.holder}." if facts.holder else ""
-    return Verdict(
-        "gil_bound",
-        f"The GIL is the limit: of {wait + run:.2f} s in which threads wanted to run Python"
-        " code, they waited"
-        f" {wait:.2f} s for each other.{by}",
-        "More threads will not make this faster. Move the hot function to processes, to native code that"
-        " releases the GIL, or to a free-threaded interpreter.",
-        (
-            ("waited for the GIL", f"{wait:.2f} s"),
-            ("cores in use", f"{facts.cores_used:.2f} of {facts.cores}"),
-        ),
-    )
-
-
-def starved(facts: Facts) -> Verdict | None:
-    """The operating system kept threads off the cores for ``CONTENDED`` of their time."""
-    share = facts.share(State.PREEMPTED)
-    if share < CONTENDED:
-        return None
-    return Verdict(
-        "starved",
-        f"Threads that could run were off the core {share:.0%} of their time: more of them"
-        " want to run than there"
-        f" are cores ({facts.cores}), or other programs take them.",
-        "Run fewer threads at once, or give the program more cores.",
-        (("preempted", f"{share:.0%}"), ("cores in use", f"{facts.cores_used:.2f} of {facts.cores}")),
-    )
+def _counted(count: int, noun: str) -> str:
+    return f"1 {noun}" if count == 1 else f"{count} {noun}s"
 
 
 def lock_bound(facts: Facts) -> Verdict | None:
@@ -254,8 +167,8 @@ def lock_bound(facts: Facts) -> Verdict | None:
         return None
     return Verdict(
         "lock_bound",
-        f"Locks are the limit: threads spent {share:.0%} of their time waiting for one, most of it for"
-        f" {facts.top_lock}.",
+        f"Locks are the limit: threads spent {share:.0%} of their time waiting for one, above all for"
+        f" {facts.longest.lock}.",
         "Hold that lock for less time, guard less with it, or give each thread a lock of its own.",
         (("waiting for locks", f"{share:.0%}"), ("cores in use", f"{facts.cores_used:.2f}")),
     )
@@ -263,14 +176,13 @@ def lock_bound(facts: Facts) -> Verdict | None:
 
 def waiting_for_each_other(facts: Facts) -> Verdict | None:
     """Waits for what other threads have yet to do (queues, events, conditions) take ``MOSTLY``."""
-    share = facts.of_active(facts.state[State.LOCK_WAIT] - facts.locks)
+    share = facts.of_active(facts.state[State.LOCK_WAIT] - facts.locks - facts.unnamed_locks)
     if share < MOSTLY:
         return None
     return Verdict(
         "waiting_for_each_other",
         f"Threads spent {share:.0%} of their time waiting for work or a word from other"
-        " threads, most of it for"
-        f" {facts.top_handover}.",
+        f" threads, above all for {facts.longest.handover}.",
         "Look at the thread that feeds them: it is the one to make faster. If they are spare, have fewer.",
         (("waiting for others", f"{share:.0%}"), ("cores in use", f"{facts.cores_used:.2f}")),
     )
@@ -294,8 +206,8 @@ def io_bound(facts: Facts) -> Verdict | None:
     overlapped = f"; {overlap:.1f} waits overlapped on average" if overlap > 1 else ""
     return Verdict(
         "io_bound",
-        f"Threads spent {share:.0%} of their time waiting for I/O or sleeping{overlapped}."
-        f" {_beside_the_waits(facts)}",
+        f"Threads spent {share:.0%} of their time waiting for I/O or sleeping, above all"
+        f" {facts.longest.idle}{overlapped}. {_beside_the_waits(facts)}",
         "More threads, or asyncio, can overlap more waits, as long as the other side keeps up.",
         (("I/O and sleep", f"{share:.0%}"), ("waits at once", f"{overlap:.1f}")),
     )
@@ -306,13 +218,50 @@ def away(facts: Facts) -> Verdict | None:
     share = facts.share(State.BLOCKED, State.IO_WAIT, State.SLEEP)
     if share < MOSTLY:
         return None
+    where = f", above all in {facts.longest.blocked}" if facts.longest.blocked else ""
     return Verdict(
         "away",
-        f"Threads spent {share:.0%} of their time away from the GIL, for reasons that were not recorded."
-        f" {_beside_the_waits(facts)}",
-        "Record the calls as well, without --light, to see what they waited for.",
+        f"Threads spent {share:.0%} of their time away from the GIL and off the core{where}: for what, their"
+        f" libraries do not say. {_beside_the_waits(facts)}",
+        "That call waits inside its library, for a file, a lock, the network or a thread of its own."
+        if facts.calls_known
+        else f"Where they were {RECORD_CALLS}",
         (("away from the GIL", f"{share:.0%}"), ("cores in use", f"{facts.cores_used:.2f}")),
     )
+
+
+def waiting(facts: Facts) -> Verdict | None:
+    """Waits of all kinds together take ``MOSTLY`` of the time, and none of them alone."""
+    parts = _waits(facts)
+    share = facts.of_active(sum(seconds for seconds, _, _ in parts))
+    if share < MOSTLY:
+        return None
+    shown = ", ".join(
+        f"{facts.of_active(seconds):.0%} {what}{f' ({top})' if top else ''}" for seconds, what, top in parts
+    )
+    return Verdict(
+        "waiting",
+        f"Threads waited {share:.0%} of their time, for different things: {shown}."
+        f" {_beside_the_waits(facts)}",
+        "The table of waits below says which thread waited for what, and who let it go on."
+        if facts.calls_known
+        else f"What a lock, a queue or an event is {RECORD_CALLS}",
+        (("waiting", f"{share:.0%}"), ("cores in use", f"{facts.cores_used:.2f}")),
+    )
+
+
+def _waits(facts: Facts) -> list[tuple[float, str, str]]:
+    """Seconds, for what, and the longest of them, of each kind of wait that is worth naming."""
+    handed = facts.state[State.LOCK_WAIT] - facts.locks - facts.unnamed_locks
+    parts = [
+        (facts.locks, "for locks", facts.longest.lock),
+        (handed, "for other threads", facts.longest.handover),
+        (facts.unnamed_locks, "for locks, queues or events", ""),
+        (facts.state[State.IO_WAIT] + facts.state[State.SLEEP], "for I/O or sleeping", facts.longest.idle),
+        (facts.state[State.BLOCKED], "for what is not known", facts.longest.blocked),
+    ]
+    named = [part for part in parts if part[0] >= LEAST_NAMED * facts.active]
+    return sorted(named, key=lambda part: -part[0])
 
 
 def native(facts: Facts) -> Verdict | None:
@@ -345,10 +294,10 @@ def computing(facts: Facts) -> Verdict | None:
 def mixed(facts: Facts) -> Verdict:
     """No rule spoke."""
     order = sorted(facts.state.items(), key=lambda item: -item[1])[:3]
-    parts = ", ".join(f"{facts.share(state):.0%} {state.value.replace('_', ' ')}" for state, _ in order)
+    parts = ", ".join(f"{facts.share(state):.0%} {WORDS[state]}" for state, _ in order)
     return Verdict(
         "mixed",
-        f"No single cause stands out: {parts}.",
+        f"No single cause stands out: of the threads' time {parts}.",
         "Look at the thread with the longest bar of waits below.",
         (("cores in use", f"{facts.cores_used:.2f}"),),
     )
@@ -369,6 +318,7 @@ RULES: Final = (
     waiting_for_each_other,
     io_bound,
     away,
+    waiting,
     native,
     computing,
 )

@@ -21,7 +21,7 @@ from gtrace.timeline.blockers import lanes_at
 from gtrace.timeline.wakeups import CAUSES
 
 if TYPE_CHECKING:
-    from gtrace.analysis.verdict import Verdict
+    from gtrace.analysis.rules import Verdict
     from gtrace.timeline.timeline import RunInfo, Timeline
 
 SCRIPTS: Final = (
