@@ -19,6 +19,10 @@ from gtrace.model import State
 
 ROOT: Final = Path(__file__).parents[1]
 README: Final = (ROOT / "README.md").read_text(encoding="utf-8")
+DOCUMENTS: Final = [
+    *(ROOT / name for name in ("README.md", "CONTRIBUTING.md", "CHANGELOG.md", "reports/README.md")),
+    *sorted((ROOT / "docs").glob("*.md")),
+]
 installed = pytest.mark.skipif(
     not os.environ.get("GTRACE_TESTS_INSTALLED"), reason="this run is about the checkout, not a wheel"
 )
@@ -129,17 +133,28 @@ def test_the_readme_explains_every_state():
     assert [state.value for state in State if f"| `{state.value}` |" not in README] == []
 
 
-def test_the_readme_names_every_workload():
-    workloads = [path.name for path in sorted((ROOT / "workloads").glob("*.py"))]
+def test_the_readme_or_the_page_of_the_lab_names_every_workload():
+    told = README + (ROOT / "docs" / "lab.md").read_text(encoding="utf-8")
+    workloads = [path.stem for path in sorted((ROOT / "workloads").glob("*.py"))]
 
-    assert [name for name in workloads if f"`{name.removesuffix('.py')}`" not in README] == []
+    assert workloads
+    assert [name for name in workloads if f"| `{name}` |" not in told] == []
 
 
-def test_the_readme_links_only_to_files_that_exist():
-    links = re.findall(r"\]\((?!https?:|#)([^)#]+)", README)
+@pytest.mark.parametrize("document", DOCUMENTS, ids=lambda path: path.name)
+def test_a_document_links_only_to_what_exists(document):
+    text = document.read_text(encoding="utf-8")
+    links = re.findall(r"\]\((?!https?:)([^)#]*)(?:#([^)]+))?\)", text)
 
-    assert links
-    assert [link for link in links if not (ROOT / link).exists()] == []
+    for file, section in links:
+        target = document.parent / file if file else document
+        assert target.exists(), file
+        assert not section or section in anchors(target)
+
+
+def anchors(document):
+    headings = re.findall(r"^#+ (.+)$", document.read_text(encoding="utf-8"), re.MULTILINE)
+    return [re.sub(r"[^\w -]", "", heading.lower()).replace(" ", "-") for heading in headings]
 
 
 def test_silence_of_a_command_is_found():
