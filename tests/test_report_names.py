@@ -1,5 +1,7 @@
 from __future__ import annotations
 
+from dataclasses import replace
+
 import pytest
 from timelines import EXACT_RUN, timeline
 
@@ -24,12 +26,20 @@ from gtrace.report.names import shortener
     ],
 )
 def test_a_path_keeps_what_tells_it_from_others(text, shown):
-    assert shortener("/home/ada/app")(text) == shown
+    assert shortener(replace(EXACT_RUN, cwd="/home/ada/app"))(text) == shown
 
 
 @pytest.mark.parametrize("cwd", ["", "/"])
 def test_where_the_folder_is_not_known_paths_stay(cwd):
-    assert shortener(cwd)("work (/jobs/a.py:3)") == "work (/jobs/a.py:3)"
+    assert shortener(replace(EXACT_RUN, cwd=cwd))("work (/jobs/a.py:3)") == "work (/jobs/a.py:3)"
+
+
+@pytest.mark.parametrize("command", [("/srv/app/run.py", "x"), ("python", "/srv/app/run.py", "/a/b/c.py")])
+def test_functions_beside_a_script_elsewhere_keep_its_folder(command):
+    shorten = shortener(replace(EXACT_RUN, cwd="/home/ada", command=command))
+    assert shorten("f (/srv/app/deep/x.py:3)") == "f (app/deep/x.py:3)"
+    assert shorten("f (/srv/application/x.py:3)") == "f (application/x.py:3)"
+    assert shorten("f (/home/ada/x.py:3);g (/a/b/c.py:1)") == "f (x.py:3);g (/a/b/c.py:1)"
 
 
 def test_the_pages_functions_are_short_ones():

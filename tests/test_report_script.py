@@ -112,6 +112,18 @@ def test_the_cells_of_a_lane_add_up_to_its_totals(modules, known):
         assert (cells.sum(axis=2) <= (end - start) / CELLS + 1e-3).all()
 
 
+@pytest.mark.parametrize("known", KNOWN, ids=["few threads", "many threads"])
+def test_the_strip_of_the_gil_adds_up_to_what_its_holders_did(modules, known):
+    ranges = ranges_of(known)
+    for (start, end), answer in zip(ranges, ask(modules, known, ranges), strict=True):
+        held = clipped(known, start, end).query("gil == 'holds'")
+        expected = held.groupby("state", observed=False)["ns"].sum().reindex(STATES).fillna(0)
+        cells = np.array(answer["strip"]).reshape(CELLS, -1)
+        assert np.allclose(cells[:, : len(STATES)].sum(axis=0), expected, atol=1)
+        assert cells.min() >= -1e-3
+        assert cells.sum(axis=1).max() <= (end - start) / CELLS + 1e-3
+
+
 def test_a_folded_pool_shows_the_sum_of_its_lanes(modules):
     ranges = ranges_of(KNOWN[0])
     for answer in ask(modules, KNOWN[0], ranges):
@@ -131,6 +143,8 @@ def test_waits_of_a_range_are_those_of_the_table(modules):
     for (start, end), answer in zip(ranges, ask(modules, known, ranges), strict=True):
         rows = clipped(known, start, end)
         rows = rows[rows["state"].isin([state.value for state in WAIT_STATES])]
+        own = rows["caller"].astype(str) == rows["function"].astype(str)
+        rows = rows.assign(caller=rows["caller"].astype(str).mask(own, ""))
         table = rows.groupby(keys, observed=True)["ns"].agg(["sum", "count", "max"])
         found = {
             tuple(row[key] for key in keys): (row["total"], row["count"], row["longest"])

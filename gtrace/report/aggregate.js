@@ -1,6 +1,6 @@
 // Sums over any range of time, quick enough to redo at every move. Pure functions.
 
-import { intervalAt } from './store.js';
+import { intervalAt, laneEnd, laneStart } from './store.js';
 
 export const STATES = 10;
 export const GIL_WAIT = 2;
@@ -9,6 +9,8 @@ export const STALLED = 7;
 /** Sums kept per block: one a state, then the time known by derivation and by inference. */
 export const SUMS = STATES + 2;
 const BLOCK = 64;
+/** With more intervals than this in a cell, its sums are quicker to look up than to count. */
+const CROWDED = 12;
 
 /**
  * @typedef {object} Sums running totals at every BLOCK-th interval of each lane
@@ -93,15 +95,17 @@ export function laneTotals(store, sums, lane, from, to) {
 }
 
 /**
- * The lane cut into equal cells: the time in each state per cell, ns.
+ * Adds to equal cells of a stretch of time what a lane did in them: the time in each state, ns.
  * @param {import('./store.js').Store} store @param {Sums} sums @param {number} lane
  * @param {{from: number, to: number, cells: number}} grid @param {Float64Array} out cells × SUMS
  */
-export function laneCells(store, sums, lane, grid, out) {
+export function addLaneCells(store, sums, lane, grid, out) {
+  const first = intervalAt(store, lane, grid.from);
+  if (first < 0 || laneEnd(store, lane) <= grid.from || laneStart(store, lane) >= grid.to) return;
   const width = (grid.to - grid.from) / grid.cells;
-  const inView = intervalAt(store, lane, grid.to) - intervalAt(store, lane, grid.from);
-  if (inView > grid.cells * 6) return cellsFromSums(store, sums, lane, { ...grid, width }, out);
-  return cellsFromIntervals(store, lane, { ...grid, width }, out);
+  const inView = intervalAt(store, lane, grid.to) - first;
+  if (inView > grid.cells * CROWDED) cellsFromSums(store, sums, lane, { ...grid, width }, out);
+  else cellsFromIntervals(store, lane, { ...grid, width, first }, out);
 }
 
 function cellsFromSums(store, sums, lane, grid, out) {
@@ -110,29 +114,43 @@ function cellsFromSums(store, sums, lane, grid, out) {
   totalsUntil(store, sums, lane, grid.from, before);
   for (let cell = 0; cell < grid.cells; cell += 1) {
     totalsUntil(store, sums, lane, grid.from + (cell + 1) * grid.width, after);
-    for (let s = 0; s < SUMS; s += 1) out[cell * SUMS + s] = after[s] - before[s];
+    for (let s = 0; s < SUMS; s += 1) out[cell * SUMS + s] += after[s] - before[s];
     [before, after] = [after, before];
   }
 }
 
 function cellsFromIntervals(store, lane, grid, out) {
-  out.fill(0, 0, grid.cells * SUMS);
-  const { kinds, bounds } = store;
-  for (let i = Math.max(0, intervalAt(store, lane, grid.from)); i < store.from[lane + 1]; i += 1) {
-    const start = Math.max(bounds[i + lane], grid.from);
-    const end = Math.min(bounds[i + lane + 1], grid.to);
-    if (start >= grid.to) break;
-    const kind = store.kind[i];
-    const evidence = kinds.evidence[kind];
-    const last = Math.min(grid.cells - 1, Math.floor((end - grid.from) / grid.width));
-    for (let cell = Math.max(0, Math.floor((start - grid.from) / grid.width)); cell <= last; cell += 1) {
-      const left = grid.from + cell * grid.width;
-      const ns = Math.min(end, left + grid.width) - Math.max(start, left);
-      if (ns <= 0) continue;
-      out[cell * SUMS + kinds.state[kind]] += ns;
-      if (evidence) out[cell * SUMS + STATES - 1 + evidence] += ns;
-    }
+  const { kinds: { state, evidence }, kind, bounds } = store;
+  const { from, to, width, cells } = grid;
+  const end = store.from[lane + 1];
+  const ns = { first: 0, inner: width, last: 0 };
+  let start = Math.max(bounds[grid.first + lane], from);
+  let cell = Math.min(cells - 1, Math.floor((start - from) / width));
+  for (let i = grid.first; i < end && start < to; i += 1) {
+    const stop = Math.min(bounds[i + lane + 1], to);
+    const last = Math.min(cells - 1, Math.floor((stop - from) / width));
+    const own = kind[i];
+    ns.first = cell === last ? stop - start : from + (cell + 1) * width - start;
+    ns.last = stop - from - last * width;
+    spread(out, cell * SUMS + state[own], last * SUMS, ns);
+    if (evidence[own]) spread(out, cell * SUMS + STATES - 1 + evidence[own], last * SUMS, ns);
+    start = stop;
+    cell = last;
   }
+}
+
+/**
+ * Adds to the first cell of a span, to those it fills, and to the one it ends in.
+ * @param {Float64Array} out
+ * @param {number} at place of the first @param {number} last place from which on the last lies
+ * @param {{first: number, inner: number, last: number}} ns
+ */
+function spread(out, at, last, ns) {
+  out[at] += ns.first;
+  if (at >= last) return;
+  let next = at + SUMS;
+  for (; next < last; next += SUMS) out[next] += ns.inner;
+  out[next] += ns.last;
 }
 
 /**

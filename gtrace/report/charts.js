@@ -1,6 +1,6 @@
 // Figures for plotly, as data. Pure functions; names become labels here and are escaped here.
 
-import { STATES, SUMS, laneCells } from './aggregate.js';
+import { STATES, SUMS, addLaneCells } from './aggregate.js';
 import { elide, formatCount, formatDuration, formatPercent, plotlyText } from './format.js';
 import { foldRows, nativePool, poolsOf } from './groups.js';
 
@@ -134,11 +134,7 @@ function unitOf(ns) {
  */
 export function slicesOf(store, sums, range, slices) {
   const all = new Float64Array(slices * SUMS);
-  const one = new Float64Array(slices * SUMS);
-  for (let lane = 0; lane < store.lanes; lane += 1) {
-    laneCells(store, sums, lane, { ...range, cells: slices }, one);
-    for (let i = 0; i < all.length; i += 1) all[i] += one[i];
-  }
+  for (let lane = 0; lane < store.lanes; lane += 1) addLaneCells(store, sums, lane, { ...range, cells: slices }, all);
   return all;
 }
 

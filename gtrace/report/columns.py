@@ -125,7 +125,7 @@ def _facts_of(timeline: Timeline, blocked: Flags) -> tuple[dict[str, list[str]],
 
     ``blocked`` tells the intervals of which it is known for whom they waited.
     """
-    intervals, shorten = timeline.intervals, shortener(timeline.run.cwd)
+    intervals, shorten = timeline.intervals, shortener(timeline.run)
     functions, (function, caller) = _shared_texts(intervals, ("function", "caller"), shorten)
     reasons, reason = _used_texts(intervals["reason"])
     locks, lock = _used_locks(intervals["lock"])

@@ -1,6 +1,6 @@
 // Lanes on a canvas: single intervals where there is room for them, shares of states where there is not.
 
-import { GIL_WAIT, STATES, SUMS, laneCells } from './aggregate.js';
+import { GIL_WAIT, STATES, SUMS, addLaneCells } from './aggregate.js';
 import { shortFunction } from './format.js';
 import { poolCells } from './groups.js';
 import { intervalAt } from './store.js';
@@ -247,7 +247,7 @@ function drawDense(context, scene, size, rows) {
   rows.forEach((row, i) => {
     const grid = { ...scene.view, cells: width };
     if (row.pool) poolCells(scene.store, scene.sums, row.pool.lanes, grid, cells);
-    else laneCells(scene.store, scene.sums, row.lane, grid, cells);
+    else addLaneCells(scene.store, scene.sums, row.lane, grid, cells.fill(0));
     const style = { ...scene, cellNs: cellNs * (row.pool?.peak ?? 1) };
     paintCells(pixels, { width, height: scene.row.bar, top: i * scene.row.bar }, cells, style);
   });

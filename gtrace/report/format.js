@@ -85,11 +85,14 @@ export function elide(text, limit) {
   return `${characters.slice(0, head).join('')}…${characters.slice(characters.length - (limit - 1 - head)).join('')}`;
 }
 
-/** A function's name without where it is defined. @param {string} name @returns {string} */
-export function shortFunction(name) {
+/** A function's name, and where it is defined, in parentheses; empty where that is not said. @param {string} name @returns {[string, string]} */
+export function splitPlace(name) {
   const cut = name.lastIndexOf(' (');
-  return cut > 0 ? name.slice(0, cut) : name;
+  return cut > 0 ? [name.slice(0, cut), name.slice(cut + 1)] : [name, ''];
 }
+
+/** A function's name without where it is defined. @param {string} name @returns {string} */
+export function shortFunction(name) { return splitPlace(name)[0]; }
 
 /** Text for a plotly label, in which plotly would read tags. @param {string} text @returns {string} */
 export function plotlyText(text) {

@@ -1,5 +1,7 @@
 // Who held the GIL, and when. Pure functions.
 
+import { STATES, SUMS } from './aggregate.js';
+
 export const HOLDS = 1;
 export const WAITS = 2;
 
@@ -7,6 +9,7 @@ export const WAITS = 2;
  * @typedef {object} Held intervals, in order of time; those in which some thread holds the GIL, unless said otherwise
  * @property {Float64Array} start ns @property {Float64Array} end ns
  * @property {Uint32Array} lane @property {Uint32Array} kind
+ * @property {Float64Array} [sums] see heldSums
  */
 
 /** @param {import('./store.js').Store} store @returns {Held} */
@@ -103,6 +106,52 @@ export function firstAfter(held, time) {
 export function heldAt(held, time) {
   const place = firstAfter(held, time);
   return place < held.start.length && held.start[place] <= time ? place : -1;
+}
+
+/** Sums of holds are kept at every so many. */
+const HELD_BLOCK = 64;
+
+/**
+ * What the holder of the GIL did meanwhile, summed up to every HELD_BLOCK-th hold: STATES numbers each, ns.
+ * @param {import('./store.js').Store} store
+ * @param {Held} held
+ * @returns {Float64Array}
+ */
+export function heldSums(store, held) {
+  const totals = new Float64Array((Math.floor(held.start.length / HELD_BLOCK) + 1) * STATES);
+  const sum = new Float64Array(STATES);
+  for (let p = 0; p < held.start.length; p += 1) {
+    if (p % HELD_BLOCK === 0) totals.set(sum, (p / HELD_BLOCK) * STATES);
+    sum[store.kinds.state[held.kind[p]]] += held.end[p] - held.start[p];
+  }
+  return totals;
+}
+
+/** The same up to an instant, into `out`. */
+function heldUntil(store, held, time, out) {
+  const last = lowerBound(held.start, time);
+  const block = Math.floor(Math.max(0, last - 1) / HELD_BLOCK);
+  for (let s = 0; s < STATES; s += 1) out[s] = held.sums[block * STATES + s];
+  for (let p = block * HELD_BLOCK; p < last; p += 1) out[store.kinds.state[held.kind[p]]] += Math.min(held.end[p], time) - held.start[p];
+}
+
+/**
+ * What the holder of the GIL did, in equal cells of a stretch of time, laid out as those of a lane.
+ * @param {import('./store.js').Store} store
+ * @param {Held} held with its `sums`
+ * @param {{from: number, to: number, cells: number}} grid
+ * @returns {Float64Array} cells × SUMS, ns
+ */
+export function heldCells(store, held, grid) {
+  const cells = new Float64Array(grid.cells * SUMS);
+  let [before, after] = [new Float64Array(STATES), new Float64Array(STATES)];
+  heldUntil(store, held, grid.from, before);
+  for (let cell = 0; cell < grid.cells; cell += 1) {
+    heldUntil(store, held, grid.from + ((cell + 1) / grid.cells) * (grid.to - grid.from), after);
+    for (let s = 0; s < STATES; s += 1) cells[cell * SUMS + s] = after[s] - before[s];
+    [before, after] = [after, before];
+  }
+  return cells;
 }
 
 /**

@@ -5,7 +5,7 @@ import { SLICES, holdFigure, slicesOf, stateFigure, sumStates, utilisationFigure
 import { formatCount, formatDuration, formatInstant, formatPercent, significant } from './format.js';
 import { blameWithin, waitingOf } from './blame.js';
 import { connectGestures, toggleHelp } from './gestures.js';
-import { heldIntervals, holdsWithin } from './gil.js';
+import { heldIntervals, heldSums, holdsWithin } from './gil.js';
 import { decodeStore, fromBase91, inflate, intervalAt } from './store.js';
 import { blameRows, holdRows, longestOf, standingRows, threadRows, waitRows, wakeupRows } from './tables.js';
 import { folding } from './lanes.js';
@@ -51,6 +51,7 @@ async function finish(page) {
   await pause();
   const { config, store } = page.world;
   const held = config.freeThreaded ? null : heldIntervals(store);
+  if (held) held.sums = heldSums(store, held);
   useHeld(page.timeline, held);
   await pause();
   page.waiting = held && waitingOf(store, page.timeline.names);

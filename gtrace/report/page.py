@@ -130,7 +130,7 @@ def _joins(timeline: Timeline) -> list[dict[str, Any]]:
 
 def _standing(timeline: Timeline) -> list[dict[str, Any]]:
     """How threads stood to locks when the program was asked to end; a lane is -1 where it is not known."""
-    shorten = shortener(timeline.run.cwd)
+    shorten = shortener(timeline.run)
     return [
         {
             "lane": int(row["lane"]),
@@ -148,7 +148,7 @@ def _standing(timeline: Timeline) -> list[dict[str, Any]]:
 
 def _threads(timeline: Timeline) -> list[dict[str, Any]]:
     names = timeline.threads.set_index("tid")["name"].to_dict()
-    shorten = shortener(timeline.run.cwd)
+    shorten = shortener(timeline.run)
     return [
         {
             "name": safe_text(str(row["name"])) or f"thread {row['tid']}",

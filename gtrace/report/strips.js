@@ -4,7 +4,7 @@ import { SUMS } from './aggregate.js';
 import { slicesOf } from './charts.js';
 import { paintCells } from './draw.js';
 import { axisTicks, decimalsFor } from './format.js';
-import { firstAfter, lowerBound } from './gil.js';
+import { firstAfter, heldCells, lowerBound } from './gil.js';
 
 /** Heights, px. */
 export const HEIGHT = { overview: 40, cores: 30, gil: 20, axis: 24 };
@@ -59,14 +59,7 @@ export function spreadCells(overview, count) {
 export function drawOverview(canvas, cells, scene, size) {
   const height = HEIGHT.overview;
   const context = prepare(canvas, { ...size, height });
-  const width = cells.length / SUMS;
-  const image = new ImageData(width, height);
-  paintCells(new Uint32Array(image.data.buffer), { width, height, top: 0 }, cells, { ...scene, cellNs: scene.overviewNs });
-  scene.sheet.width = width;
-  scene.sheet.height = height;
-  scene.sheet.getContext('2d').putImageData(image, 0, 0);
-  context.imageSmoothingEnabled = false;
-  context.drawImage(scene.sheet, 0, 0, size.width, height);
+  drawCells(context, cells, { ...scene, cellNs: scene.overviewNs }, { ...size, height });
   const x = (time) => (time / scene.duration) * size.width;
   context.fillStyle = scene.paint.page;
   context.globalAlpha = 0.62;
@@ -129,7 +122,7 @@ export function drawCores(canvas, used, scene, size) {
 }
 
 /**
- * Who holds the GIL: single holds where there is room, else the share of time it was held.
+ * Who holds the GIL: single holds where there is room, else what its holders did, by share.
  * @param {HTMLCanvasElement} canvas
  * @param {import('./gil.js').Held} held
  * @param {object} scene
@@ -140,27 +133,26 @@ export function drawGil(canvas, held, scene, size) {
   const { view } = scene;
   const first = firstAfter(held, view.from);
   const last = lowerBound(held.start, view.to);
-  if (last - first > size.width * 0.4) drawHeldShares(context, held, scene, { ...size, first, last });
+  if (last - first > size.width * 0.4) drawHeldShares(context, held, scene, size);
   else drawHolds(context, held, scene, { ...size, first, last });
 }
 
 function drawHeldShares(context, held, scene, size) {
-  const cells = new Float64Array(Math.floor(size.width));
-  const width = (scene.view.to - scene.view.from) / cells.length;
-  for (let p = size.first; p < size.last; p += 1) {
-    const start = Math.max(held.start[p], scene.view.from);
-    const end = Math.min(held.end[p], scene.view.to);
-    const to = Math.min(cells.length - 1, Math.floor((end - scene.view.from) / width));
-    for (let c = Math.floor((start - scene.view.from) / width); c <= to; c += 1) {
-      const left = scene.view.from + c * width;
-      cells[c] += Math.max(0, Math.min(end, left + width) - Math.max(start, left));
-    }
-  }
-  context.fillStyle = scene.paint.css[0];
-  cells.forEach((ns, c) => {
-    const high = Math.min(1, ns / width) * HEIGHT.gil;
-    context.fillRect(c, HEIGHT.gil - high, 1, high);
-  });
+  const width = Math.max(1, Math.floor(size.width));
+  const cells = heldCells(scene.store, held, { ...scene.view, cells: width });
+  drawCells(context, cells, { ...scene, cellNs: (scene.view.to - scene.view.from) / width }, { ...size, height: HEIGHT.gil });
+}
+
+/** Cells of shares over a whole strip. */
+function drawCells(context, cells, scene, size) {
+  const width = cells.length / SUMS;
+  const image = new ImageData(width, size.height);
+  paintCells(new Uint32Array(image.data.buffer), { width, height: size.height, top: 0 }, cells, scene);
+  scene.sheet.width = width;
+  scene.sheet.height = size.height;
+  scene.sheet.getContext('2d').putImageData(image, 0, 0);
+  context.imageSmoothingEnabled = false;
+  context.drawImage(scene.sheet, 0, 0, size.width, size.height);
 }
 
 function drawHolds(context, held, scene, size) {

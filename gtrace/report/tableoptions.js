@@ -35,12 +35,12 @@ function threadOptions(seen, step) {
     ],
     columns: [
       THREAD,
-      { key: 'tid', label: 'Native id', type: 'id' },
       { key: 'lifetime', label: 'Lifetime', type: 'duration', title: 'from start to end, within the range' },
       ...seen.map((state) => ({ key: state.id, label: state.label, type: 'duration', title: state.meaning })),
-      { key: 'start', label: 'Started at', type: 'instant', step },
-      { key: 'parent', label: 'Started by', type: 'text' },
       { key: 'target', label: 'Runs', type: 'text' },
+      { key: 'parent', label: 'Started by', type: 'text' },
+      { key: 'start', label: 'Started at', type: 'instant', step },
+      { key: 'tid', label: 'Native id', type: 'id' },
     ],
   };
 }
@@ -57,10 +57,10 @@ function waitOptions(labels) {
     columns: [
       THREAD,
       { key: 'state', label: 'State', type: 'state', labels },
+      ...SPAN,
       { key: 'reason', label: 'Reason', type: 'text' },
       { key: 'function', label: 'In call', type: 'text' },
       { key: 'caller', label: 'Called by', type: 'text' },
-      ...SPAN,
     ],
   };
 }
@@ -76,12 +76,12 @@ function lockOptions(step) {
     ],
     columns: [
       { key: 'lock', label: 'Waited for', type: 'text' },
+      ...SPAN,
+      { key: 'threads', label: 'Threads', type: 'count' },
       { key: 'place', label: 'Mostly in', type: 'text' },
       { key: 'waker', label: 'Mostly let go by', type: 'text' },
       { key: 'wakerIn', label: 'Which was in', type: 'text' },
       { key: 'first', label: 'First at', type: 'instant', step },
-      { key: 'threads', label: 'Threads', type: 'count' },
-      ...SPAN,
     ],
   };
 }
@@ -112,9 +112,9 @@ const BLAME = {
   ],
   columns: [
     { key: 'thread', label: 'Waiting', type: 'text' },
+    ...SPAN,
     { key: 'holder', label: 'Held by', type: 'text' },
     { key: 'function', label: 'Holder’s function', type: 'text' },
-    ...SPAN,
   ],
 };
 
@@ -129,9 +129,9 @@ function holdOptions(every, step) {
     ],
     columns: [
       THREAD,
-      { key: 'function', label: 'Mostly in', type: 'text' },
-      { key: 'at', label: 'From', type: 'instant', step },
       { key: 'total', label: 'Held', type: 'duration' },
+      { key: 'at', label: 'From', type: 'instant', step },
+      { key: 'function', label: 'Mostly in', type: 'text' },
       { key: 'note', label: 'Note', type: 'text' },
     ],
   };

@@ -55,7 +55,7 @@ export function waitRows(store, totals, words) {
       row = {
         lane: kinds.lane[k], thread: words.names[kinds.lane[k]], state: words.states[kinds.state[k]],
         reason: store.reasons[kinds.reason[k]], function: store.functions[kinds.fn[k]],
-        caller: store.functions[kinds.caller[k]], total: 0, count: 0, longest: 0, at: 0,
+        caller: kinds.caller[k] === kinds.fn[k] ? '' : store.functions[kinds.caller[k]], total: 0, count: 0, longest: 0, at: 0,
       };
       found.set(key, row);
     }

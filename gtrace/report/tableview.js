@@ -1,12 +1,14 @@
 // A table a reader can sort, search, page through and save as CSV.
 
-import { csvText, elide, formatCount, formatDuration, formatInstant, formatPercent } from './format.js';
+import { csvText, elide, formatCount, formatDuration, formatInstant, formatPercent, splitPlace } from './format.js';
 import { csvRows, filterRows, sortRows } from './tables.js';
 
 /** Rows shown before "show all". */
 const FIRST_ROWS = 15;
 const MANY_ROWS = 2000;
 const LONG_TEXT = 72;
+/** Places up to so long are never broken. */
+const SHORT_PLACE = 48;
 
 /**
  * @typedef {object} TableOptions
@@ -120,16 +122,27 @@ function cellOf(self, column, row, first) {
   if (first) cell.scope = 'row';
   const value = row[column.key];
   const text = cellText(column, value);
-  if (column.type === 'state') cell.append(make('span', `swatch ${value}`), column.labels[value]);
-  else if (first && self.options.onRow) {
-    const button = make('button', 'link', elide(text, LONG_TEXT));
+  if (column.type === 'state') {
+    cell.classList.add('state-cell');
+    cell.append(make('span', `swatch ${value}`), column.labels[value]);
+  } else if (first && self.options.onRow) {
+    const button = make('button', 'link');
     button.type = 'button';
+    button.append(...wordsOf(text));
     button.addEventListener('click', () => self.options.onRow(row));
     cell.append(button);
-  } else cell.textContent = elide(text, LONG_TEXT);
+  } else if (column.type === 'text') cell.append(...wordsOf(text));
+  else cell.textContent = text;
   if (text.length > LONG_TEXT) cell.title = text;
   if (value === 0 && column.type === 'duration') cell.classList.add('zero');
   return cell;
+}
+
+/** A text that may break where a reader expects it: a function before its place, a path after a slash. */
+function wordsOf(text) {
+  const [name, place] = splitPlace(elide(text, LONG_TEXT));
+  const parts = name.split(/(?<=[./_])/).flatMap((part, i) => (i ? [make('wbr'), part] : [part]));
+  return place ? [...parts, ' ', make('span', place.length <= SHORT_PLACE ? 'place' : 'place long', place)] : parts;
 }
 
 /**

@@ -62,7 +62,9 @@ class Opened:
         return self.page.locator(f"{table} tbody tr").all_inner_texts()
 
     def column(self, table, number):
-        return self.page.locator(f"{table} tbody tr > :nth-child({number})").all_inner_texts()
+        """The cells of a column, counted from 1, or from the end from -1."""
+        place = f":nth-child({number})" if number > 0 else f":nth-last-child({-number})"
+        return self.page.locator(f"{table} tbody tr > {place}").all_inner_texts()
 
 
 KINDS = {

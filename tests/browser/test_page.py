@@ -32,6 +32,17 @@ def test_nothing_is_wider_than_the_window(open_page, width, theme):
     assert opened.page.evaluate("document.documentElement.dataset.theme") == theme
 
 
+def test_a_phone_shows_the_whole_verdict_and_all_of_the_head(open_page):
+    function = "ThreadedTaskDispatcher.handler_thread_of_the_long_name (tasks.py:64)"
+    opened = open_page(timeline(SMALL.replace("crunch (a.py:3)", function)), width=360)
+    assert function.split(" ")[0] in opened.text(".verdict-text")
+    assert opened.page.evaluate("document.documentElement.scrollWidth") <= 360
+    for element in opened.page.locator(".top .meta span, #theme").all():
+        box = element.bounding_box()
+        assert 0 <= box["x"] < box["x"] + box["width"] <= 360
+    assert opened.page.locator("#theme").bounding_box()["width"] > 30
+
+
 def test_hostile_names_show_as_text_and_run_nothing(open_page):
     run = replace(EXACT_RUN, command=("python", HOSTILE), cwd=f"/{HOSTILE}", notes=(f"A note {HOSTILE}.",))
     opened = open_page(timeline(HOSTILE_TEXT, run), ready=CHARTS)
@@ -121,7 +132,7 @@ def test_a_page_of_a_part_moves_within_it_and_counts_it_alone(open_page):
     opened = open_page(known, span=Span(TimeNs(20_000_000), TimeNs(50_000_000)), ready=CHARTS)
     page = opened.page
     assert opened.note().startswith("30.0 ms in view")
-    assert [text.split()[0] for text in opened.column("#table-threads", 3)] == ["30.0"] * 3
+    assert [text.split()[0] for text in opened.column("#table-threads", 2)] == ["30.0"] * 3
     assert opened.text("[data-number=wall] .value") == "100 ms"
     page.locator("#lanes").focus()
     page.keyboard.press("w")
