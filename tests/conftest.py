@@ -41,6 +41,12 @@ def pytest_configure() -> None:
 
 
 @pytest.fixture
+def in_tmp_path(tmp_path, monkeypatch):
+    """What a test writes without a folder goes to its own."""
+    monkeypatch.chdir(tmp_path)
+
+
+@pytest.fixture
 def gtrace(capfd):
     """``gtrace ARGUMENTS`` in this process, which has imported pandas already."""
 

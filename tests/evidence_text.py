@@ -66,6 +66,19 @@ SCHEDULER_HEADER: Final = struct.Struct("<8s8I4Q4I")
 TEXT: Final = 31
 CHUNK_BYTES: Final = 16384
 CHUNK_PLACES: Final = 2044
+CONTENDED: Final = """
+main begin 0
+w1 begin 1 parent=main target=work
+main GIL_HOLDS 0
+main GIL_RELEASE {release}
+w1 GIL_WAIT 5
+w1 GIL_ACQUIRE {release}
+w1 GIL_RELEASE 90
+w1 end 95
+stop 100
+meta ended=100
+"""
+"""A run in which ``w1`` waits for the GIL from 5 ms to ``release``."""
 
 
 def raw(text: str) -> int:

@@ -18,10 +18,7 @@ from gtrace import recording
 from gtrace.cli import main
 from gtrace.recorder import folder
 
-
-@pytest.fixture(autouse=True)
-def _here(tmp_path, monkeypatch):
-    monkeypatch.chdir(tmp_path)
+pytestmark = pytest.mark.usefixtures("in_tmp_path")
 
 
 @pytest.fixture

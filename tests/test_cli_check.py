@@ -10,28 +10,12 @@ from pathlib import Path
 from xml.etree import ElementTree as ET
 
 import pytest
-from evidence_text import write_recording
+from evidence_text import CONTENDED, write_recording
 
 from gtrace.cli import main
 
-RUN = """
-main begin 0
-w1 begin 1 parent=main target=work
-main GIL_HOLDS 0
-main GIL_RELEASE 60
-w1 GIL_WAIT 5
-w1 GIL_ACQUIRE 60
-w1 GIL_RELEASE 90
-w1 end 95
-stop 100
-meta ended=100
-"""
-
-
-@pytest.fixture(autouse=True)
-def _here(tmp_path, monkeypatch):
-    monkeypatch.chdir(tmp_path)
-    monkeypatch.delenv("GITHUB_ACTIONS", raising=False)
+RUN = CONTENDED.format(release=60)
+pytestmark = pytest.mark.usefixtures("in_tmp_path")
 
 
 @pytest.fixture

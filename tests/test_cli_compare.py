@@ -7,32 +7,16 @@ import os
 from pathlib import Path
 
 import pytest
-from evidence_text import write_recording
+from evidence_text import CONTENDED, write_recording
 
 from gtrace.cli import main
 from gtrace.cli.compare import places
 from gtrace.errors import UsageError
 
-RUN = """
-main begin 0
-w1 begin 1 parent=main target=work
-main GIL_HOLDS 0
-main GIL_RELEASE {release}
-w1 GIL_WAIT 5
-w1 GIL_ACQUIRE {release}
-w1 GIL_RELEASE 90
-w1 end 95
-stop 100
-meta ended=100
-"""
+pytestmark = pytest.mark.usefixtures("in_tmp_path")
 
 
-@pytest.fixture(autouse=True)
-def _here(tmp_path, monkeypatch):
-    monkeypatch.chdir(tmp_path)
-
-
-def record(name, release, text=RUN):
+def record(name, release, text=CONTENDED):
     """A recording in which ``w1`` waits for the GIL from 5 ms to ``release``."""
     path = Path(f"{name}.gtrace")
     path.parent.mkdir(parents=True, exist_ok=True)
@@ -104,7 +88,7 @@ def test_more_than_two_are_compared_with_the_first(capsys, repeats):
 
 
 def test_names_of_threads_cannot_reach_the_terminal_as_commands(capsys):
-    text = RUN.replace("w1", '"w\x1b[31m\x07"')
+    text = CONTENDED.replace("w1", '"w\x1b[31m\x07"')
     _, out, _ = compare(capsys, record("a", 60, text), record("b", 20, text), "--no-report")
 
     assert "\x1b" not in out
@@ -189,7 +173,7 @@ def test_of_a_damaged_recording_the_rest_is_compared_and_the_damage_told(capsys,
 
 
 def test_a_recording_without_an_end_is_compared_without_its_wall_time(capsys, repeats):
-    cut = record("cut", 30, RUN.replace("stop 100", "").replace("meta ended=100", ""))
+    cut = record("cut", 30, CONTENDED.replace("stop 100", "").replace("meta ended=100", ""))
     meta = Path(cut) / "meta.json"
     data = json.loads(meta.read_text())
     data.pop("exit_status", None)
