@@ -60,7 +60,7 @@ def add_parser(commands: Any) -> None:
     )  # fmt: skip
     add(
         "--sites", type=_threshold, default=0.001, metavar="S",
-        help="note where threads were that waited so long, in seconds (0.001; 0: never)",
+        help="note where a thread stood that waited so long, in seconds (0.001; 0: never)",
     )  # fmt: skip
     add("--quiet", action="store_true", help="say nothing but errors")
     add("-m", dest="module", nargs=argparse.REMAINDER, help=argparse.SUPPRESS)
