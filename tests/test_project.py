@@ -15,6 +15,7 @@ from typing import Final
 import pytest
 
 import gtrace
+from gtrace.analysis.checks import VERDICTS
 from gtrace.model import State
 
 ROOT: Final = Path(__file__).parents[1]
@@ -139,6 +140,13 @@ def test_the_readme_or_the_page_of_the_lab_names_every_workload():
 
     assert workloads
     assert [name for name in workloads if f"| `{name}` |" not in told] == []
+
+
+def test_the_formats_tell_every_verdict_in_the_order_in_which_they_are_tried():
+    formats = (ROOT / "docs" / "formats.md").read_text(encoding="utf-8")
+    table = formats.partition("### The verdict's codes")[2].partition("\n## ")[0]
+
+    assert tuple(re.findall(r"^\| `(\w+)` \|", table, re.MULTILINE)) == VERDICTS
 
 
 @pytest.mark.parametrize("document", DOCUMENTS, ids=lambda path: path.name)
