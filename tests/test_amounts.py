@@ -8,7 +8,8 @@ import subprocess
 import sys
 
 import pytest
-from evidence_text import raw, write_recording
+from evidence_files import raw
+from evidence_text import write_recording
 from test_scheduler_refused import FILTER, RET_ERRNO
 
 import gtrace

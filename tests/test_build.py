@@ -6,7 +6,8 @@ import shlex
 
 import pandas as pd
 import pytest
-from evidence_text import assert_says, raw, timeline_of, write_recording
+from evidence_files import raw
+from evidence_text import assert_says, timeline_of, write_recording
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 from twin_calls import call_steps, run_calls

@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import numpy as np
-from evidence_text import ZERO, raw, timeline_of, write_recording
+from evidence_files import ZERO, raw
+from evidence_text import timeline_of, write_recording
 from hypothesis import given
 from hypothesis import strategies as st
 

@@ -7,7 +7,8 @@ from dataclasses import replace
 import pandas as pd
 import pytest
 from agent_support import needs_gil
-from evidence_text import FIRST_TID, assert_says, raw, write_recording
+from evidence_files import FIRST_TID, raw
+from evidence_text import assert_says, write_recording
 from launching import PROGRAMS, gtrace, recorded
 
 from gtrace.evidence.sites import Frame, Sites, Stack
