@@ -50,6 +50,11 @@ class Program:
         self.files += 1
         path = f"{self.folder}/gil.{os.getpid()}.{self.files}.bin"
         agent.start(path, max_bytes=self.random.choice([1 << 16, 1 << 28]))
+        agent.start_sites(
+            path.replace("/gil.", "/sites."),
+            max_bytes=self.random.choice([1 << 16, 1 << 26]),
+            threshold_ns=self.random.choice([1, 100_000, 1_000_000]),
+        )
 
     def compute(self) -> None:
         total = 0
@@ -198,6 +203,26 @@ def check_file(path: Path) -> tuple[int, list[str]]:
     return len(evidence.events), wrong + check_gil(evidence)
 
 
+def check_sites(path: Path) -> tuple[int, list[str]]:
+    """Number of call sites, and what is wrong with them: each is that of an acquisition."""
+    from gtrace.evidence.gil import GilKind, read_gil  # noqa: PLC0415
+    from gtrace.evidence.sites import read_sites  # noqa: PLC0415
+
+    sites, gil = read_sites(path), read_gil(path.with_name(path.name.replace("sites.", "gil.")))
+    events = gil.events[gil.events["kind"] == GilKind.GIL_ACQUIRE]
+    known = set(zip(events["time_ns"], events["tid"], strict=True))
+    table = sites.table[~sites.table["still"]]
+    strange = [site for site in zip(table["time_ns"], table["thread"], strict=True) if site not in known]
+    wrong = [] if sites.full_at_ns else [*sites.damage]
+    wrong += [f"sites of no acquisition: {strange[:3]}"] if strange and not gil.full_at_ns else []
+    wrong += [f"{sites.lost} sites were left out"] if sites.lost and not sites.full_at_ns else []
+    files = {frame.file for stack in sites.stacks for frame in stack.frames}
+    odd = [file for file in files if not file.startswith(("/", "<frozen", "<string", ".", "benchmarks"))]
+    wrong += [f"odd files: {odd[:3]}"] if odd else []
+    lines = [frame for stack in sites.stacks for frame in stack.frames if not 0 <= frame.line < 1 << 16]
+    return len(table), wrong + ([f"odd lines: {lines[:3]}"] if lines else [])
+
+
 def run_round(seed: int) -> tuple[int, list[str]]:
     with tempfile.TemporaryDirectory() as folder:
         command = [sys.executable, "-W", "ignore", __file__, "--inside", folder, "--seed", str(seed)]
@@ -211,7 +236,7 @@ def run_round(seed: int) -> tuple[int, list[str]]:
             wrong.append(f"{ending} ended with {done.returncode}: {done.stderr[-2000:]}")
         events = 0
         for path in sorted(Path(folder).glob("*.bin")):
-            count, faults = check_file(path)
+            count, faults = (check_sites if path.name.startswith("sites.") else check_file)(path)
             events += count
             wrong += [f"{path.name}: {fault}" for fault in faults]
         return events, wrong

@@ -52,7 +52,7 @@ SOURCE_MEANING: Final[dict[str, str]] = {
     Source.GIL.value: "who holds, wants and releases the GIL and every lock",
     Source.SCHEDULER.value: "when the operating system put each thread on a core and took it off",
     Source.THREADS.value: "names, ids, parents, start and end of every thread",
-    Source.SITES.value: "where in the program a thread stood that waited long",
+    Source.SITES.value: "where in the program threads stood when they waited long, or let go of the GIL",
 }
 HOW_TO_GET: Final[dict[str, str]] = {
     Source.CALLS.value: "record without --light, with viztracer installed",
@@ -239,6 +239,12 @@ def longest_wait(intervals: pd.DataFrame) -> tuple[int, str] | None:
 def evidence_rows(run: RunInfo) -> list[EvidenceRow]:
     """Per source: what it gave, what it lost, and how to get it where it is missing."""
     return [_evidence_row(run, source) for source in run.evidence]
+
+
+def knows_ends_alone(run: RunInfo) -> bool:
+    """Whether of time with the GIL only the function is known in which it ended."""
+    calls, sites = (run.evidence.get(source.value, "none") for source in (Source.CALLS, Source.SITES))
+    return calls.startswith("none") and sites.startswith("exact")
 
 
 def _recorder(run: RunInfo) -> str:

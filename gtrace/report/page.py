@@ -100,6 +100,7 @@ def _config(timeline: Timeline) -> dict[str, Any]:
         "freeThreaded": run.free_threaded,
         "switchInterval": round(run.switch_interval_s * 1e9),
         "callsKnownFrom": int(timeline.calls_known_from),
+        "endsIn": facts.knows_ends_alone(run),
         "title": facts.title_of(run),
         "states": state_entries(),
         "evidence": evidence_entries(),

@@ -2,7 +2,7 @@
 
 import { STATES, SUMS, totalsUntil } from './aggregate.js';
 import { formatCount, formatDuration, formatInstant, formatPercent } from './format.js';
-import { heldAt } from './gil.js';
+import { HOLDS, heldAt } from './gil.js';
 import { joinAt, joinWords, joinsEndedBy } from './joins.js';
 import { chainOf, intervalAt } from './store.js';
 
@@ -30,7 +30,7 @@ export function intervalWords(config, store, lane, i) {
     ['', state.meaning],
     ['lasted', formatDuration(end - start)],
     ['from', formatInstant(start, Math.max((end - start) / 10, 1))],
-    ['function', store.functions[kinds.fn[kind]]],
+    [config.endsIn && kinds.gil[kind] === HOLDS ? 'hold ended in' : 'function', store.functions[kinds.fn[kind]]],
     ['called by', callers(store, kind)],
     ['reason', store.reasons[kinds.reason[kind]]],
     ['lock', store.locks[kinds.lock[kind]]],
@@ -62,7 +62,8 @@ function blockerWords(config, store, lane, time) {
   const name = config.threads[lane].name;
   const there = intervalAt(store, lane, time);
   const doing = there < 0 ? '' : store.functions[store.kinds.fn[store.kind[there]]];
-  return doing ? `${name}, in ${doing}` : name;
+  if (!doing) return name;
+  return `${name}, ${config.endsIn && store.kinds.gil[store.kind[there]] === HOLDS ? 'until' : 'in'} ${doing}`;
 }
 
 /**

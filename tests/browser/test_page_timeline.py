@@ -35,6 +35,21 @@ def test_hovering_tells_the_chain_of_calls(open_page):
     assert "called by fetch (a.py:8) ← work (a.py:5) ← main (a.py:1)" in words
 
 
+def test_without_calls_a_hold_is_said_to_end_where_its_site_is(open_page):
+    small = timeline(SMALL)
+    evidence = {**small.run.evidence, "calls": "none: left out by --light", "sites": "exact"}
+    opened = open_page(replace(small, run=replace(small.run, evidence=evidence)))
+    canvas = opened.page.locator("#lane-canvas")
+
+    canvas.hover(position={"x": 400, "y": 48})
+    assert "w2, until parse (a.py:9)" in opened.text("#tooltip")
+    canvas.hover(position={"x": 150, "y": 48})
+    assert re.search(r"hold ended in\s+crunch \(a.py:3\)", opened.text("#tooltip"))
+    for table in ("blame", "holds"):
+        heads = opened.page.locator(f"#table-{table} th").all_inner_texts()
+        assert any(head.startswith("Which ended in") for head in heads), heads
+
+
 def test_hovering_many_intervals_tells_the_shares(open_page):
     opened = open_page(synthetic(100_000, 4, seed=1))
     opened.page.locator("#lane-canvas").hover(position={"x": 400, "y": 16})

@@ -138,9 +138,14 @@ static PyObject *start_sites(PyObject *module, PyObject *args) {
     unsigned long long max_bytes, threshold_ns;
     if (!PyArg_ParseTuple(args, "O&KK:start_sites", PyUnicode_FSConverter, &path, &max_bytes, &threshold_ns))
         return NULL;
+    if (!begin_use()) {
+        Py_DECREF(path);
+        return NULL;
+    }
     const char *reason = "the GIL is not recorded";
     if (own_recording() && recording->header->level == GT_EXACT)
         reason = gt_sites_open(PyBytes_AS_STRING(path), max_bytes, threshold_ns);
+    end_use();
     Py_DECREF(path);
     if (reason)
         return refuse(reason);
