@@ -210,13 +210,14 @@ def test_the_line_where_the_holder_took_a_lock_is_told(deadlocks):
 
 
 def test_what_is_not_known_of_a_lock_is_not_said(deadlocks):
-    """Who waits with a limit, for a word, or for a lock that a generator took, is in no cycle."""
+    """Who waits with a limit, for a word, or for a lock that nobody is seen to have, is in no cycle."""
     found = timeline_in(deadlocks()[1])
     names = found.threads["name"]
     rows = {(names[row["lane"]], row["role"], row["name"]) for row in found.standing.to_dict("records")}
     assert {what for what in rows if what[0] == "gives-up"} == {("gives-up", "has", "left")}
     assert {what for what in rows if what[0] == "consumes"} == set()
     assert {what for what in rows if what[0] == "stranger"} == {("stranger", "waits", "free")}
+    assert {what for what in rows if what[0] == "by-hand"} == {("by-hand", "waits", "signalled")}
     assert ("acquire", "has", "spare_too") not in rows
 
 
@@ -277,7 +278,7 @@ def test_a_thread_that_stands_at_a_lock_is_told_of(waiter):
 def test_what_moved_while_it_was_looked_at_is_not_told(waiter, monkeypatch):
     thread, lock = waiter
 
-    def goes_on_meanwhile(_ident, _stack):
+    def goes_on_meanwhile(_ident, _stack, _awaited):
         if lock.locked():
             lock.release()
         thread.join()

@@ -48,7 +48,11 @@ def record(journal: Journal | NoJournal, time: int) -> None:
     waits = {ident: wait for ident, stack in stacks.items() if (wait := _wait(ident, stack))}
     found = [(ident, "waits", wait) for ident, wait in waits.items()]
     if any(wait["kind"] != "thread" for wait in waits.values()):
-        found += [(ident, "has", lock) for ident, stack in stacks.items() for lock in _had(ident, stack)]
+        found += [
+            (ident, "has", lock)
+            for ident, stack in stacks.items()
+            for lock in _had(ident, stack, waits.get(ident, {}).get("lock", 0))
+        ]
     # other threads went on meanwhile, but for those that wait in vain: what moved was not seen at one time
     later = _stacks() if found else {}
     for ident, role, lock in found:
@@ -134,17 +138,23 @@ def _joined(stack: list[FrameType]) -> dict[str, Any] | None:
     return None
 
 
-def _had(ident: int, stack: list[FrameType]) -> Iterator[dict[str, Any]]:
-    """The locks a thread has: by their own word, or because it stands where only an owner comes."""
+def _had(ident: int, stack: list[FrameType], awaited_lock: int) -> Iterator[dict[str, Any]]:
+    """The locks a thread has: by their own word, or because it stands where only an owner comes.
+
+    A thread that takes a plain lock by hand and then waits for it may be waiting for a word: another
+    thread is to let it go.
+    """
     said: set[int] = set()
     waiting = [frame for frame in stack if frame.f_code is threading.Condition.wait.__code__]
     let_go = [id(_primitive(frame.f_locals.get("self"))) for frame in waiting]
     for frame in (frame for frame in stack if frame not in waiting):
-        for expression in had(frame):
+        for expression, statement in had(frame):
             lock = _primitive(_resolve(expression, frame))
             if lock is MISSING or id(lock) in said or id(lock) in let_go:
                 continue
             owner = _owner(lock)
+            if owner is None and id(lock) == awaited_lock and not isinstance(statement, ast.With):
+                continue
             if owner == ident or (owner is None and LOCK.locked(lock)):
                 said.add(id(lock))
                 evidence = "derived" if owner is None else "exact"

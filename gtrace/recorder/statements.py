@@ -118,11 +118,12 @@ def _entered_item(statement: ast.With, place: Place) -> ast.expr | None:
     return items[number] if number < len(items) else None
 
 
-def had(frame: types.FrameType) -> list[ast.expr]:
+def had(frame: types.FrameType) -> list[tuple[ast.expr, ast.stmt]]:
     """The locks that ``frame`` has taken by the statements around and before it, and not given back.
 
-    They are those of every ``with`` whose body it is in, and of every plain ``x.acquire()`` that
-    it cannot have come past without doing it, where no ``x.release()`` stands between.
+    Each comes with the statement that took it. They are those of every ``with`` whose body it is in, and
+    of every plain ``x.acquire()`` that it cannot have come past without doing it, where no
+    ``x.release()`` stands between.
     """
     function = _function(frame.f_code)
     if function is None:
@@ -130,12 +131,12 @@ def had(frame: types.FrameType) -> list[ast.expr]:
     return list(_taken(function.body, Place(frame)))
 
 
-def _taken(statements: list[ast.stmt], place: Place) -> Iterator[ast.expr]:
+def _taken(statements: list[ast.stmt], place: Place) -> Iterator[tuple[ast.expr, ast.stmt]]:
     for number, statement in enumerate(statements):
         if place.is_in([statement]):
             yield from _acquired(statements[:number], statements[number:], place)
             if isinstance(statement, ast.With):
-                yield from _of_with(statement, place)
+                yield from ((item, statement) for item in _of_with(statement, place))
             for nested in _bodies(statement):
                 yield from _taken(nested, place)
             return
@@ -165,7 +166,9 @@ def _of_with(statement: ast.With, place: Place) -> Iterator[ast.expr]:
         yield from items[: items.index(entered)]
 
 
-def _acquired(before: list[ast.stmt], rest: list[ast.stmt], place: Place) -> Iterator[ast.expr]:
+def _acquired(
+    before: list[ast.stmt], rest: list[ast.stmt], place: Place
+) -> Iterator[tuple[ast.expr, ast.stmt]]:
     for number, statement in enumerate(before):
         value = statement.value if isinstance(statement, ast.Expr) else None
         if not isinstance(value, ast.Call) or value.args or value.keywords:
@@ -174,7 +177,7 @@ def _acquired(before: list[ast.stmt], rest: list[ast.stmt], place: Place) -> Ite
         if isinstance(taken, ast.Attribute) and taken.attr == "acquire":
             released = _is_released(taken.value, following, place.line)
             if not released and not _is_set(taken.value, following):
-                yield taken.value
+                yield taken.value, statement
 
 
 def _is_released(lock: ast.expr, statements: list[ast.stmt], line: int) -> bool:

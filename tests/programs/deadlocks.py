@@ -60,6 +60,12 @@ def twice():
         own.acquire()
 
 
+def waits_by_hand():
+    """Takes a lock to wait until another thread lets it go, as conditions do inside."""
+    signalled.acquire()
+    signalled.acquire()
+
+
 def gives_up(ready):
     with left:
         ready.wait()
@@ -93,7 +99,7 @@ def helper():
 
 bank = Bank()
 pair = (threading.Lock(), threading.RLock())
-spare, spare_too, joined, own, left, right, free = (threading.Lock() for _ in range(7))
+spare, spare_too, joined, own, signalled, left, right, free = (threading.Lock() for _ in range(8))
 word = threading.Condition()
 two = [threading.Barrier(2) for _ in range(4)]
 TARGETS = {
@@ -105,6 +111,7 @@ TARGETS = {
     "joined": (is_joined, two[2]),
     "twice": (twice,),
     "consumes": (consumes,),
+    "by-hand": (waits_by_hand,),
     "gives-up": (gives_up, two[3]),
     "goes-on": (goes_on, two[3]),
     "stranger": (stranger,),
