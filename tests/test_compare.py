@@ -5,10 +5,9 @@ from __future__ import annotations
 import json
 import random
 from dataclasses import replace
-from functools import cache
-from pathlib import PurePath
 
 import pytest
+from comparisons import FREE_RUN, contended, recorded, variant
 from hypothesis import given
 from hypothesis import strategies as st
 from timelines import EXACT_RUN, INFERRED_RUN, timeline
@@ -17,30 +16,10 @@ from gtrace.analysis.compare import Spread, Variant, compare, noise_of, pool_lab
 from gtrace.analysis.compared import as_data
 from gtrace.analysis.measures import MEASURES, NO_GIL
 from gtrace.analysis.measuring import measure
-from gtrace.analysis.variants import Recorded, cautions, differing_settings, sort_variants
-from gtrace.analysis.wording import amount, band, change, percent, seconds
-from gtrace.errors import UsageError
+from gtrace.analysis.variants import cautions, sort_variants
 from gtrace.model import State
 
-FREE_RUN = replace(EXACT_RUN, free_threaded=True)
 WAITS_MS = st.sampled_from(range(5, 100, 9))
-LIGHT_RUN = replace(EXACT_RUN, evidence={**EXACT_RUN.evidence, "calls": "none: left out by --light"})
-
-
-@cache
-def contended(waits, wall=100):
-    """Two threads, of which ``w-1`` waits so many ms for the GIL and then sleeps."""
-    return contended_in(EXACT_RUN, waits, wall)
-
-
-def contended_in(run, waits, wall=100):
-    return measure(
-        timeline(f"main 0-{wall} running f\nw-1 0-{waits} gil_wait g <- main\nw-1 {waits}-{wall} sleep", run)
-    )
-
-
-def variant(name, *waits, **options):
-    return Variant(name, tuple(contended(ms, **options) for ms in waits))
 
 
 def named(before, after):
@@ -282,127 +261,6 @@ def test_what_is_unknown_could_be_any_state():
     assert found.figures["cores"].more == pytest.approx(0.4)
 
 
-# ---- which recordings are repeats ------------------------------------------------------------------
-
-
-def recorded(path, name="", run=EXACT_RUN):
-    return Recorded(PurePath(path), contended_in(run, 10), name)
-
-
-def sorted_names(*recordings):
-    return [(one.variant.name, [path.name for path in one.paths]) for one in sort_variants(recordings)]
-
-
-def test_names_that_differ_in_a_number_at_the_end_are_repeats():
-    assert sorted_names(
-        *(recorded(f"/r/{name}.gtrace") for name in ("old-1", "old-2", "new-1", "new-2"))
-    ) == [
-        ("old", ["old-1.gtrace", "old-2.gtrace"]),
-        ("new", ["new-1.gtrace", "new-2.gtrace"]),
-    ]
-
-
-def test_recordings_that_would_all_be_repeats_are_variants():
-    assert [name for name, _ in sorted_names(recorded("/r/run-1.gtrace"), recorded("/r/run-2.gtrace"))] == [
-        "run-1",
-        "run-2",
-    ]
-
-
-def test_recordings_of_other_interpreters_or_options_are_no_repeats():
-    other = replace(EXACT_RUN, python_version="3.14.0")
-
-    assert [
-        name for name, _ in sorted_names(recorded("/r/x-1.gtrace"), recorded("/r/x-2.gtrace", run=other))
-    ] == [
-        "x-1",
-        "x-2",
-    ]
-    assert len(sorted_names(recorded("/r/x-1.gtrace"), recorded("/r/x-2.gtrace", run=LIGHT_RUN))) == 2
-
-
-def test_recordings_of_the_same_name_are_told_apart_by_their_folders():
-    assert [
-        name for name, _ in sorted_names(recorded("/a/before/app.gtrace"), recorded("/a/after/app.gtrace"))
-    ] == [
-        "before/app",
-        "after/app",
-    ]
-
-
-def test_a_version_at_the_end_of_a_name_is_no_number_of_a_repeat():
-    assert [name for name, _ in sorted_names(recorded("/r/py3.13.gtrace"), recorded("/r/py3.14.gtrace"))] == [
-        "py3.13",
-        "py3.14",
-    ]
-
-
-def test_given_names_decide():
-    found = sorted_names(
-        recorded("/r/a.gtrace", "slow"), recorded("/r/b.gtrace", "fast"), recorded("/r/c.gtrace", "slow")
-    )
-
-    assert found == [("slow", ["a.gtrace", "c.gtrace"]), ("fast", ["b.gtrace"])]
-
-
-def test_one_variant_alone_has_nothing_to_be_compared_with():
-    with pytest.raises(UsageError, match="one variant only"):
-        sort_variants([recorded("/r/a.gtrace", "slow"), recorded("/r/b.gtrace", "slow")])
-
-
-def test_the_typical_run_is_the_one_of_median_length():
-    runs = [
-        Recorded(PurePath(f"/r/a-{i}"), contended(1, wall=wall), "a") for i, wall in enumerate((30, 10, 20))
-    ]
-    first, _ = sort_variants([*runs, recorded("/r/b", "b")])
-
-    assert first.typical_run == 2
-
-
-def test_what_was_changed_between_the_variants_is_told():
-    slow = replace(EXACT_RUN, switch_interval_s=0.0005, command=("python", "x.py", "--threads", "8"))
-
-    assert differing_settings([variant("a", 10), Variant("b", (contended_in(slow, 10),))]) == [
-        ("command", ("python workloads/example.py --threads 4", "python x.py --threads 8")),
-        ("switch interval", ("5.00 ms", "500 µs")),
-    ]
-
-
-def test_a_run_that_failed_may_not_have_done_its_work():
-    failed = Variant("a", (contended_in(replace(EXACT_RUN, exit_status=3), 10),))
-
-    assert "a: exit status 3; it may not have done all its work." in cautions([failed, variant("b", 10)])
-
-
-def test_a_machine_that_was_busier_for_one_variant_is_told():
-    quiet, busy = (
-        Variant(name, (measure(timeline(f"main 0-{ms} running f\nmain {ms}-100 preempted")),))
-        for name, ms in (("quiet", 95), ("busy", 60))
-    )
-
-    assert any("quiet 5.0 %, busy 40 %" in note for note in cautions([quiet, busy]))
-    assert not any("gave the core to others" in note for note in cautions([quiet, replace(quiet, name="b")]))
-
-
-def test_much_unknown_time_makes_states_lower_bounds_and_that_is_told():
-    found = Variant("a", (measure(timeline("main 0-90 running\nmain 90-100 unknown")),))
-
-    assert any(
-        note.startswith("a: 10 % of the threads' time is unknown") for note in cautions([found, found])
-    )
-    assert not any("unknown" in note for note in cautions([variant("b", 10), variant("c", 10)]))
-
-
-def test_a_run_without_calls_is_not_like_one_with_them():
-    assert any(
-        note.startswith("light: no evidence of calls")
-        for note in cautions([Variant("light", (contended_in(LIGHT_RUN, 10),)), variant("full", 10)])
-    )
-
-
-# ---- JSON and words ---------------------------------------------------------------------------------
-
-
 def test_the_data_has_every_measure_and_every_difference():
     found = sort_variants(
         [recorded("/r/a-1", "a"), recorded("/r/a-2", "a"), recorded("/r/b", "b", INFERRED_RUN)]
@@ -426,49 +284,3 @@ def test_the_data_has_every_measure_and_every_difference():
         "measure", "unit", "from", "to", "change", "relative", "noise", "exceeds_noise", "matters", "pool",
         "text",
     }  # fmt: skip
-
-
-@pytest.mark.parametrize(
-    ("value", "shown"),
-    [(0, "0 s"), (1.2, "1.20 s"), (0.31, "310 ms"), (0.9999, "1.00 s"), (2e-7, "200 ns"),
-     (1234.5, "1,234 s"), (-0.2, "-200 ms")],
-)  # fmt: skip
-def test_durations_have_three_digits_and_a_unit(value, shown):
-    seconds = next(m for m in MEASURES if m.key == "wall").unit
-
-    assert amount(value, seconds) == shown
-
-
-def test_a_band_names_its_unit_once():
-    seconds = next(m for m in MEASURES if m.key == "wall").unit
-
-    assert band(1.12, 1.36, seconds) == "1.12–1.36 s"
-    assert band(0.757, 1.29, seconds) == "757 ms–1.29 s"
-
-
-@pytest.mark.parametrize(
-    ("before", "after", "shown"),
-    [(1.2, 0.31, "−74 %"), (1, 1.05, "+5.0 %"), (1, 12, "×12.0"), (0, 1, "from none"), (1, 0, "to none"),
-     (1, 1, "no change"), (10000, 10001, "+<0.1 %")],
-)  # fmt: skip
-def test_changes_are_percent_or_factors(before, after, shown):
-    assert change(before, after) == shown
-
-
-@pytest.mark.parametrize(
-    ("value", "shown"),
-    [
-        (0.0, "0 s"), (2e-8, "20.0 ns"), (1.5e-6, "1.50 µs"), (0.0123, "12.3 ms"), (0.99949, "999 ms"),
-        (0.9999, "1.00 s"), (1.2344, "1.23 s"), (99.99, "100 s"), (12345.6, "12,346 s"),
-    ],
-)  # fmt: skip
-def test_durations_have_three_digits_and_a_unit_that_suits(value, shown):
-    assert seconds(value) == shown
-
-
-@pytest.mark.parametrize(
-    ("share", "shown"),
-    [(0, "0 %"), (0.0004, "<0.1 %"), (0.0123, "1.2 %"), (0.5, "50 %"), (0.9996, ">99.9 %"), (1, "100 %")],
-)
-def test_a_small_share_is_never_shown_as_none(share, shown):
-    assert percent(share) == shown
