@@ -3,13 +3,13 @@
 from __future__ import annotations
 
 import re
-import subprocess
 from itertools import pairwise
 from pathlib import Path
 
 import numpy as np
 import pytest
-from agent_support import AGENT, compile_c
+from agent_support import AGENT
+from c_headers import values_in_c
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
@@ -87,16 +87,9 @@ def test_the_reader_mirrors_the_header_file(tmp_path):
             for field in layout.names
         },
     }
-    probe = tmp_path / "probe.c"
-    lines = "".join(f'printf("%s %lld\\n", "{n}", (long long)({n}));' for n in numbers)
-    probe.write_text(
-        f'#include <stddef.h>\n#include <stdio.h>\n#include "record.h"\n'
-        f'int main(void) {{ {lines} printf("%s\\n", GT_MAGIC); return 0; }}\n'
-    )
-    program = compile_c(tmp_path / "probe", [probe])
-    *found, magic = subprocess.run([program], capture_output=True, text=True, check=True).stdout.splitlines()
-    assert dict(line.rsplit(" ", 1) for line in found) == {n: str(v) for n, v in numbers.items()}
-    assert magic.encode() + b"\0" == gil.MAGIC
+    found, magic = values_in_c(AGENT / "record.h", list(numbers), "GT_MAGIC", tmp_path)
+    assert found == numbers
+    assert magic + b"\0" == gil.MAGIC
 
 
 def test_every_kind_of_the_header_file_is_known_to_the_reader_and_explained_there():

@@ -3,13 +3,13 @@
 from __future__ import annotations
 
 import re
-import subprocess
 import time
 
 import numpy as np
 import pandas as pd
 import pytest
-from agent_support import REPOSITORY, compile_c
+from agent_support import REPOSITORY
+from c_headers import values_in_c
 from hypothesis import given
 from hypothesis import strategies as st
 
@@ -94,16 +94,9 @@ def test_the_reader_mirrors_the_header_file(tmp_path):
         "offsetof(gs_record, word)": scheduler.RECORD.fields["word"][1],
         **{f"offsetof(gs_file_header, {f})": scheduler.HEADER.fields[f][1] for f in scheduler.HEADER.names},
     }
-    probe = tmp_path / "probe.c"
-    lines = "".join(f'printf("%s %lld\\n", "{n}", (long long)({n}));' for n in numbers)
-    probe.write_text(
-        f'#include <stddef.h>\n#include <stdio.h>\n#include "{RECORD_H}"\n'
-        f'int main(void) {{ {lines} printf("%s\\n", GS_MAGIC); return 0; }}\n'
-    )
-    program = compile_c(tmp_path / "probe", [probe])
-    *found, magic = subprocess.run([program], capture_output=True, text=True, check=True).stdout.splitlines()
-    assert dict(line.rsplit(" ", 1) for line in found) == {n: str(v) for n, v in numbers.items()}
-    assert magic.encode() + b"\0" == scheduler.MAGIC
+    found, magic = values_in_c(RECORD_H, list(numbers), "GS_MAGIC", tmp_path)
+    assert found == numbers
+    assert magic + b"\0" == scheduler.MAGIC
 
 
 def test_every_kind_of_the_header_file_is_known_to_the_reader_and_explained_there():
