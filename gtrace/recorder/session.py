@@ -49,7 +49,7 @@ def _fail(path: str, reason: str) -> NoReturn:
 
 def _reason(error: ImportError | OSError) -> str:
     if isinstance(error, ImportError):
-        return f"{sys.executable}: {error}: run {sys.executable} -m pip install gtrace"
+        return f"{sys.executable}: {error}: install gtrace there, too, or leave the calls out with --light"
     return f"{error.filename}: {error.strerror}: give another place with -o"
 
 
