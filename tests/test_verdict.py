@@ -178,6 +178,26 @@ def test_what_native_threads_do_is_not_what_the_one_python_thread_does():
     assert "5.00 of 2 cores were in use" in found.text
 
 
+def test_what_processes_do_that_nobody_recorded_is_told_apart():
+    text = "main 0-80 io_wait\nmain 80-100 running f\ngzip 0-80 native\nbash 0-40 blocked\nbash 40-80 native"
+    made = with_native(timeline(text), ("gzip", "bash"))
+    pids = {"gzip": 71, "bash": 72}
+    found = judge(
+        replace(
+            made,
+            threads=made.threads.assign(pid=made.threads["name"].map(pids).fillna(made.threads["pid"])),
+            intervals=made.intervals.assign(
+                pid=made.intervals["thread"].astype(object).map(pids).fillna(made.intervals["pid"])
+            ),
+        )
+    )
+    assert found.code == "single_threaded"
+    assert found.text.endswith(
+        "It waited 80% of the time. It started 2 processes, which ran for 0.12 s in all."
+    )
+    assert dict(found.numbers)["cores in use"] == "0.20"
+
+
 def test_idle_threads_of_native_libraries_are_no_waits_of_the_program():
     text = KNOWN["computing"] + "".join(f"\npool-{n} 0-180 blocked" for n in range(8))
     assert judge(timeline(text)).code == "away"

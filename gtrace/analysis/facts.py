@@ -66,6 +66,9 @@ class Facts:
     """Threads of native libraries that ran at all."""
     native_s: float
     """What these ran, together."""
+    children: int
+    """Processes that the program started and nobody recorded; what they do is not the program's time."""
+    children_s: float
     wall: float
     cores: int
     switch_interval: float
@@ -113,18 +116,19 @@ def find_facts(timeline: Timeline) -> Facts:
     """The facts of ``timeline``."""
     intervals, run = timeline.intervals, timeline.run
     seconds = ((intervals["end_ns"] - intervals["start_ns"]) / NS_PER_S).to_numpy()
-    helper = (timeline.threads["kind"] == "native").to_numpy()[intervals["lane"]]
-    active = ~_passive(intervals, helper)
+    helper, child = _beside(timeline)
+    active = ~_passive(intervals, helper) & ~child
     locked = rows_in(intervals, State.LOCK_WAIT) & active
     unnamed, proper = _locks(intervals, locked)
     ran = rows_in(intervals, *RUN_STATES)
     holds = hold_table(timeline)
     state = {s: float(seconds[rows_in(intervals, s) & active].sum()) for s in State}
-    crowded = state[State.PREEMPTED] >= CROWDED * sum(state.values()) > 0
     return Facts(
         threads=int((timeline.threads["kind"] == "python").sum()),
         native_threads=int(intervals["lane"][helper & ran].nunique()),
         native_s=float(seconds[helper & ran].sum()),
+        children=int(intervals["pid"][child].nunique()),
+        children_s=float(seconds[child & ran].sum()),
         wall=run.duration / NS_PER_S,
         cores=run.cores,
         switch_interval=run.switch_interval_s,
@@ -138,7 +142,7 @@ def find_facts(timeline: Timeline) -> Facts:
         unnamed_locks=float(seconds[unnamed].sum()),
         longest=_longest(intervals, np.where(active, seconds, 0.0), (proper, locked & ~proper & ~unnamed)),
         stalled_others=_stalled_others(timeline),
-        crowding=find_crowding(timeline) if crowded else None,
+        crowding=find_crowding(timeline) if _is_crowded(state) else None,
         convoy=find_convoy(timeline, seconds),
         hog=find_hog(timeline, seconds, holds),
         deadlocks=find_deadlocks(timeline),
@@ -147,6 +151,17 @@ def find_facts(timeline: Timeline) -> Facts:
         calls_known=run.evidence.get(Source.CALLS.value, "").startswith("exact"),
         free_threaded=run.free_threaded,
     )
+
+
+def _is_crowded(state: dict[State, float]) -> bool:
+    return state[State.PREEMPTED] >= CROWDED * sum(state.values()) > 0
+
+
+def _beside(timeline: Timeline) -> tuple[Rows, Rows]:
+    """The intervals of threads of native libraries, and of processes that nobody recorded."""
+    native = (timeline.threads["kind"] == "native").to_numpy()[timeline.intervals["lane"]]
+    recorded = timeline.intervals["pid"].isin(timeline.run.pids).to_numpy()
+    return native & recorded, native & ~recorded
 
 
 def _passive(intervals: pd.DataFrame, helper: Rows) -> Rows:

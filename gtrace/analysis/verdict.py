@@ -139,10 +139,14 @@ def single_threaded(facts: Facts) -> Verdict | None:
             f" {_counted(facts.native_threads, 'thread')} of native libraries ran beside it, for"
             f" {facts.native_s:.2f} s in all: {facts.cores_used:.2f} of {facts.cores} cores were in use."
         )
+    started = ""
+    if facts.children_s >= NOTICED * facts.wall:
+        processes = "1 process" if facts.children == 1 else f"{facts.children} processes"
+        started = f" It started {processes}, which ran for {facts.children_s:.2f} s in all."
     return Verdict(
         "single_threaded",
         f"One Python thread only: nothing can compete for the GIL. It waited {waits:.0%} of the time"
-        f"{kept_off}.{beside}",
+        f"{kept_off}.{beside}{started}",
         "The libraries' own settings say how many threads they use." if beside else _for_one_thread(waits),
         (("threads", "1"), ("waiting", f"{waits:.0%}"), ("cores in use", f"{facts.cores_used:.2f}")),
     )
