@@ -7,7 +7,7 @@ import random
 from dataclasses import replace
 
 import pytest
-from comparisons import FREE_RUN, contended, recorded, variant
+from comparisons import FREE_RUN, LIGHT_RUN, contended, recorded, variant
 from hypothesis import given
 from hypothesis import strategies as st
 from timelines import EXACT_RUN, INFERRED_RUN, timeline
@@ -191,7 +191,7 @@ def test_two_variants_without_a_gil_are_compared_by_the_rest():
     [
         ("gil", {"cores", "running", "native", "gil_wait", "lock_wait", "blocked", "stalled", "held",
                  "handoffs", "longest_hold", "longest_gil_wait"}),
-        ("calls", {"io_wait", "sleep"}),
+        ("calls", set()),
         ("scheduler", {"cores", "stalled", "preempted"}),
     ],
 )  # fmt: skip
@@ -202,6 +202,14 @@ def test_what_a_missing_source_would_tell_is_not_known(source, unknown):
 
     assert {key for key, figure in figures.items() if figure.value is None} == unknown
     assert all("not recorded" in figures[key].why for key in unknown)
+
+
+def test_without_calls_what_is_blocked_may_be_a_wait_for_io_or_a_sleep():
+    figures = measure(timeline("main 0-30 sleep\nmain 30-40 running\nmain 40-100 blocked", LIGHT_RUN)).figures
+
+    assert (figures["sleep"].value, figures["sleep"].more) == (0.03, 0.06)
+    assert (figures["io_wait"].value, figures["io_wait"].more) == (0.0, 0.06)
+    assert (figures["lock_wait"].value, figures["lock_wait"].more) == (0.0, 0.0)
 
 
 def test_locks_are_known_where_the_agent_saw_locks_only():

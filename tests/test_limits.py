@@ -177,7 +177,7 @@ def test_nothing_on_top_of_nothing_is_nothing():
 @pytest.mark.parametrize(
     ("option", "source"),
     [("--max-gil-wait", "gil"), ("--max-stalled", "scheduler"), ("--max-stalled", "gil"),
-     ("--max-io-wait", "calls"), ("--max-preempted", "scheduler"), ("--min-cores", "scheduler"),
+     ("--max-preempted", "scheduler"), ("--min-cores", "scheduler"),
      ("--max-longest-hold", "gil")],
 )  # fmt: skip
 def test_a_guard_that_cannot_see_does_not_pass(option, source):
@@ -187,6 +187,15 @@ def test_a_guard_that_cannot_see_does_not_pass(option, source):
     assert found.status is Status.NOT_KNOWN
     assert "not recorded" in found.text
     assert check(option, text).status is Status.OK
+
+
+def test_without_calls_what_is_blocked_could_be_a_wait_that_is_limited():
+    blocked = RUN.replace("sleep", "blocked")
+
+    assert check("--max-sleep", "10ms", blocked, run=without("calls")).status is Status.NOT_KNOWN
+    assert check("--max-sleep", "80ms", blocked, run=without("calls")).status is Status.OK
+    assert check("--max-sleep", "10ms", RUN, run=without("calls")).status is Status.FAILED
+    assert check("--max-sleep", "80ms", RUN, run=without("calls", "gil")).status is Status.NOT_KNOWN
 
 
 def test_unknown_time_could_be_what_is_limited():

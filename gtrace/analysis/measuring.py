@@ -39,6 +39,8 @@ NEEDS: Final[dict[str, frozenset[Source]]] = {
     **dict.fromkeys(("held", "handoffs", "longest_hold", "longest_gil_wait"), _GIL),
 }
 """The sources without which a measure says nothing: calls alone leave open who had the GIL."""
+TOLD_BY_THE_AGENT: Final = frozenset({State.IO_WAIT.value, State.SLEEP.value})
+"""Without calls the agent tells these waits, and leaves those ``blocked`` that it does not know."""
 OF_THE_GIL: Final = frozenset(
     {State.GIL_WAIT.value, State.STALLED.value, "held", "handoffs", "longest_hold", "longest_gil_wait"}
 )
@@ -88,11 +90,12 @@ def measure(timeline: Timeline) -> Measured:
     states = state_seconds(timeline)
     values = _values(timeline, states)
     unknown = float(states[State.UNKNOWN.value].sum())
+    blocked = 0.0 if _seen(timeline.run, Source.CALLS, "") else float(states[State.BLOCKED.value].sum())
     wall = timeline.run.duration / NS_PER_S
     figures = {}
     for key, value in values.items():
         why = _why_not_known(timeline, key)
-        more = _more(key, unknown, wall)
+        more = _more(key, unknown, wall) + (blocked if key in TOLD_BY_THE_AGENT else 0.0)
         figures[key] = Figure(None, why=why) if why else Figure(value, more)
     return Measured(
         run=timeline.run,
@@ -135,6 +138,8 @@ def _why_not_known(timeline: Timeline, key: str) -> str:
         return "" if key == "threads" else NO_THREAD_SEEN
     if run.free_threaded and key in OF_THE_GIL:
         return NO_GIL
+    if key in TOLD_BY_THE_AGENT and _seen(run, Source.GIL, key):
+        return ""
     needs = NEEDS.get(key, frozenset())
     if run.free_threaded and key != State.LOCK_WAIT.value and Source.GIL in needs:
         needs = needs - _GIL | _SCHEDULER  # without a GIL the core alone tells who runs
