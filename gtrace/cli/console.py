@@ -86,7 +86,7 @@ def _thread_table(threads: list[dict[str, Any]], width: int) -> Table:
         table.add_column("native id", justify="right")
         table.add_column("lived", justify="right")
     table.add_column("states")
-    longest = sorted(threads, key=lambda thread: -sum(thread["states_s"].values()))
+    longest = sorted(threads, key=lambda t: (t["kind"] == "native", -sum(t["states_s"].values())))
     for thread in longest[:MOST_THREADS]:
         lived = sum(thread["states_s"].values())
         facts = [str(thread["tid"]), f"{lived:.3f} s"] if width >= NARROW else []
