@@ -21,8 +21,10 @@ typedef struct gt_region {
     struct gt_region *previous; /* keeps all of them reachable */
     gt_file_header *header;     /* the start of the mapping */
     size_t mapped_bytes;
-    uint32_t chunk_limit; /* chunks the file may have, the first included */
-    _Atomic uint32_t next_chunk;
+    uint32_t chunk_limit;              /* chunks the file may have, the first included */
+    _Atomic uint32_t next_chunk;       /* of the next batch */
+    _Atomic uint64_t batch;            /* next chunk | end << 32, of those that are ready */
+    _Atomic uint32_t growing;          /* threads that make a batch */
     _Atomic uint32_t allocated_chunks; /* chunks with blocks on disk behind them */
     _Atomic uint32_t threads;
     _Atomic uint64_t free_chunks; /* (tag << 32) | first chunk left by a thread that ended, or 0 */

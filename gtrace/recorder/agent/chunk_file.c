@@ -3,6 +3,7 @@
 
 #include <errno.h>
 #include <fcntl.h>
+#include <sched.h>
 #include <sys/mman.h>
 #include <sys/resource.h>
 #include <sys/stat.h>
@@ -14,6 +15,7 @@
 #endif
 
 #define GROWTH_CHUNKS      256u             /* 1 MiB */
+#define BATCH_CHUNKS       16u              /* made ready at once: one by one takes five times as long */
 #define DISK_RESERVE_BYTES (64ull << 20)    /* left to others on a big file system */
 #define DISK_RESERVE_PART  16               /* and a sixteenth of a small one */
 #define MIN_CHUNKS         2u               /* the header and one to write to */
@@ -82,9 +84,9 @@ static int usable_fd(gt_region *region) {
 }
 
 static int write_zeros(int fd, off_t start, size_t bytes) {
-    static const char zeros[4096];
+    static char zeros[BATCH_CHUNKS * GT_CHUNK_BYTES];
     while (bytes > 0) {
-        ssize_t written = pwrite(fd, zeros, bytes < sizeof zeros ? bytes : sizeof zeros, start);
+        ssize_t written = pwrite(fd, zeros, bytes, start);
         if (written < 0 && errno == EINTR)
             continue;
         if (written <= 0)
@@ -103,41 +105,51 @@ static int allocate(int fd, uint64_t start, uint64_t bytes) {
     return result == 0 ? 0 : errno;
 }
 
-/* Puts blocks behind `chunk`, and behind the chunks after it where the file system allows that;
- * 0 or an errno. Several threads may do so at once for the same blocks. */
-static int grow(gt_region *region, uint32_t chunk) {
-    int fd = usable_fd(region);
-    if (fd < 0)
-        return errno;
+/* Puts blocks behind the chunks before `end` and more, where the file system allows that; 0 or an
+ * errno. Several threads may do so at once for the same blocks. */
+static int grow(gt_region *region, int fd, uint32_t end) {
     uint32_t allocated = atomic_load(&region->allocated_chunks);
-    if (chunk < allocated)
+    if (end <= allocated)
         return 0;
-    uint32_t end = chunk + GROWTH_CHUNKS - chunk % GROWTH_CHUNKS;
-    if (end > region->chunk_limit)
-        end = region->chunk_limit;
-    if ((uint64_t)end * GT_CHUNK_BYTES > size_allowed())
+    uint32_t more = allocated + GROWTH_CHUNKS - allocated % GROWTH_CHUNKS;
+    if (more < end)
+        more = end;
+    if (more > region->chunk_limit)
+        more = region->chunk_limit;
+    if ((uint64_t)more * GT_CHUNK_BYTES > size_allowed())
         return EFBIG;
     if (disk_is_nearly_full(fd))
         return ENOSPC;
     uint64_t start = (uint64_t)allocated * GT_CHUNK_BYTES;
-    int error = allocate(fd, start, (uint64_t)end * GT_CHUNK_BYTES - start);
+    int error = allocate(fd, start, (uint64_t)more * GT_CHUNK_BYTES - start);
     if (error == EOPNOTSUPP || error == ENOSYS)
-        /* Only this chunk, which nobody else has: others may be in use already. */
-        return write_zeros(fd, (off_t)chunk * GT_CHUNK_BYTES, GT_CHUNK_BYTES);
+        return 0; /* the zeros will have to do */
     if (error != 0)
         return error;
-    while (allocated < end && !atomic_compare_exchange_weak(&region->allocated_chunks, &allocated, end)) {
+    while (allocated < more && !atomic_compare_exchange_weak(&region->allocated_chunks, &allocated, more)) {
     }
     return 0;
 }
 
-/* Touches the chunk's pages, so that hooks do not fault one by one, and a write that would end in
- * SIGBUS shows here as an error; 0 or an errno. */
-static int populate(const gt_region *region, uint32_t chunk) {
-    char *start = (char *)region->header + (size_t)chunk * GT_CHUNK_BYTES;
-    if (madvise(start, GT_CHUNK_BYTES, MADV_POPULATE_WRITE) == 0)
+/* Touches the pages, so that hooks do not fault one by one, and a write that would end in SIGBUS shows
+ * here as an error; 0 or an errno. */
+static int populate(const gt_region *region, uint32_t first, uint32_t end) {
+    char *start = (char *)region->header + (size_t)first * GT_CHUNK_BYTES;
+    if (madvise(start, (size_t)(end - first) * GT_CHUNK_BYTES, MADV_POPULATE_WRITE) == 0)
         return 0;
     return errno == EFAULT || errno == ENOMEM ? errno : 0; /* EINVAL: before Linux 5.14 */
+}
+
+/* Chunks that nobody else has: blocks behind them, and their pages in memory, which zeros that are
+ * written put there for a fifth of what faults would take. 0 or an errno. */
+static int make_ready(gt_region *region, uint32_t first, uint32_t end) {
+    int fd = usable_fd(region);
+    if (fd < 0)
+        return errno;
+    int error = grow(region, fd, end);
+    if (error == 0)
+        error = write_zeros(fd, (off_t)first * GT_CHUNK_BYTES, (size_t)(end - first) * GT_CHUNK_BYTES);
+    return error == 0 ? populate(region, first, end) : error;
 }
 
 static uint32_t say_full(gt_region *region, uint64_t time_ns, int error) {
@@ -152,25 +164,51 @@ static uint32_t say_full(gt_region *region, uint64_t time_ns, int error) {
     return 0;
 }
 
+static uint64_t batch_of(uint32_t next, uint32_t end) {
+    return next | (uint64_t)end << 32;
+}
+
+static uint32_t end_of(uint64_t batch) {
+    return (uint32_t)(batch >> 32);
+}
+
+static uint32_t within_limit(const gt_region *region, uint32_t chunk) {
+    return chunk < region->chunk_limit ? chunk : region->chunk_limit;
+}
+
+/* The first chunk of a new batch. The others are for all, but where another thread was faster to offer
+ * its own: then nobody ever uses them. */
+static uint32_t take_batch(gt_region *region, uint64_t used_up, uint64_t time_ns) {
+    uint32_t first = atomic_fetch_add(&region->next_chunk, BATCH_CHUNKS);
+    if (first >= NO_MORE_CHUNKS)
+        return 0;
+    if (first >= region->chunk_limit)
+        return say_full(region, time_ns, 0);
+    uint32_t end = within_limit(region, first + BATCH_CHUNKS);
+    int error = make_ready(region, first, end);
+    if (error != 0)
+        return say_full(region, time_ns, error);
+    atomic_compare_exchange_strong(&region->batch, &used_up, batch_of(first + 1, end));
+    return first;
+}
+
 uint32_t gt_chunk_take(gt_region *region, uint64_t time_ns) {
     if (__atomic_load_n(&region->header->full_at_ns, __ATOMIC_RELAXED))
         return 0;
-    uint32_t chunk = atomic_fetch_add(&region->next_chunk, 1);
-    if (chunk >= NO_MORE_CHUNKS)
-        return 0;
-    if (chunk >= region->chunk_limit)
-        return say_full(region, time_ns, 0);
-    int error = 0;
-    if (chunk >= atomic_load(&region->allocated_chunks))
-        error = grow(region, chunk);
-    if (error == 0)
-        error = populate(region, chunk);
-    return error == 0 ? chunk : say_full(region, time_ns, error);
+    uint64_t batch = atomic_load(&region->batch);
+    while ((uint32_t)batch < end_of(batch))
+        if (atomic_compare_exchange_weak(&region->batch, &batch, batch + 1))
+            return (uint32_t)batch;
+    atomic_fetch_add(&region->growing, 1);
+    uint32_t chunk = take_batch(region, batch, time_ns);
+    atomic_fetch_sub(&region->growing, 1);
+    return chunk;
 }
 
-/* Chunks handed out, those included that then could not be allocated. */
-static uint32_t handed_out(uint32_t next, const gt_region *region) {
-    return next < region->chunk_limit ? next : region->chunk_limit;
+/* Chunks handed out, those included that then could not be allocated, and in `batch` those offered. */
+static uint32_t handed_out(const gt_region *region, uint32_t next, uint64_t batch) {
+    uint32_t all = within_limit(region, next);
+    return end_of(batch) == all ? (uint32_t)batch : all;
 }
 
 static uint64_t file_bytes(int fd) {
@@ -179,9 +217,10 @@ static uint64_t file_bytes(int fd) {
 }
 
 uint32_t gt_chunks_used(gt_region *region) {
-    uint32_t next = handed_out(atomic_load(&region->next_chunk), region);
+    uint64_t batch = atomic_load(&region->batch);
+    uint32_t used = handed_out(region, atomic_load(&region->next_chunk), batch);
     uint64_t existing = file_bytes(usable_fd(region)) / GT_CHUNK_BYTES;
-    return next < existing ? next : (uint32_t)existing;
+    return used < existing ? used : (uint32_t)existing;
 }
 
 static int map_file(gt_region *region, int fd, uint64_t max_bytes) {
@@ -216,12 +255,12 @@ int gt_chunk_file_create(gt_region *region, uint64_t max_bytes) {
     region->inode = created.st_ino;
     if (error == 0 && map_file(region, fd, max_bytes) != 0)
         error = errno;
+    uint32_t end = within_limit(region, BATCH_CHUNKS);
     if (error == 0)
-        error = grow(region, 0);
-    if (error == 0)
-        error = populate(region, 0);
+        error = make_ready(region, 0, end);
     if (error == 0) {
-        atomic_store(&region->next_chunk, 1);
+        atomic_store(&region->next_chunk, BATCH_CHUNKS);
+        atomic_store(&region->batch, batch_of(1, end)); /* the first is the header's */
         return 0;
     }
     if (region->header)
@@ -239,7 +278,11 @@ void gt_chunk_file_rest(gt_region *region) {
 }
 
 static uint32_t unmap(gt_region *region) {
-    uint32_t used = handed_out(atomic_exchange(&region->next_chunk, NO_MORE_CHUNKS), region);
+    uint64_t batch = atomic_exchange(&region->batch, 0);
+    uint32_t next = atomic_exchange(&region->next_chunk, NO_MORE_CHUNKS);
+    while (atomic_load(&region->growing)) /* its descriptor must stay open, and its pages the file's */
+        sched_yield();
+    uint32_t used = within_limit(region, next);
     size_t page = (size_t)sysconf(_SC_PAGESIZE);
     size_t used_bytes = ((size_t)used * GT_CHUNK_BYTES + page - 1) & ~(page - 1);
     /* A thread may still be inside a hook: leave it pages to write to, but not the file's. */
@@ -247,13 +290,14 @@ static uint32_t unmap(gt_region *region) {
          MAP_PRIVATE | MAP_ANONYMOUS | MAP_NORESERVE | MAP_FIXED, -1, 0);
     if (used_bytes < region->mapped_bytes)
         munmap((char *)region->header + used_bytes, region->mapped_bytes - used_bytes);
-    return used;
+    return handed_out(region, next, batch);
 }
 
 uint32_t gt_chunk_file_leave(gt_region *region) {
     int fd = atomic_exchange(&region->fd, LEFT);
     if (is_our_file(region, fd))
         close(fd);
+    atomic_store(&region->growing, 0); /* those threads are the parent's */
     return unmap(region);
 }
 
