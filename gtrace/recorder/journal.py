@@ -16,72 +16,94 @@ from json.encoder import JSONEncoder
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
+    from collections.abc import Callable
     from typing import Any, Final
 
 CHUNK: Final = 1 << 18
-assert CHUNK % mmap.ALLOCATIONGRANULARITY == 0
+RESERVED: Final = mmap.ALLOCATIONGRANULARITY
+"""Bytes of a chunk for the last words: what was lost must be said where there is no room any more."""
+assert CHUNK % RESERVED == 0
 LAST_WORDS: Final = ("note", "profiler_replaced", "stop")
-RESERVED: Final = 1 << 12
-"""Bytes for the last words: what was lost must be said where there is no room any more."""
 _encode: Final = JSONEncoder(separators=(",", ":"), default=str).encode
 
 
 class Journal:
-    """One writer process, many threads; times out of order by at most the length of a write."""
+    """One writer process, many threads; times out of order by at most the length of a write.
+
+    A line that does not fit into a chunk goes to the next; readers pass over the zeros in between.
+    """
 
     def __init__(self, path: str) -> None:
         self.path = path
         self.lost = 0
-        self._used = 0
-        self._chunks: list[mmap.mmap] = []
+        self._bytes = 0
+        self._growing = False
         # re-entrant: a signal handler may start a thread while this thread writes a line
         self._lock = _thread.RLock()
-        self._grow(os.O_CREAT | os.O_EXCL)
-        self._room = CHUNK
-
-    def _grow(self, flags: int = 0) -> None:
-        file = os.open(self.path, os.O_RDWR | os.O_CLOEXEC | os.O_NOFOLLOW | flags, 0o600)
-        try:
-            start = len(self._chunks) * CHUNK
-            os.posix_fallocate(file, start, CHUNK)
-            self._chunks.append(_map(file, start))
-        finally:
-            os.close(file)
+        self._write, self._write_reserved = self._new_chunk(os.O_CREAT | os.O_EXCL)
 
     def append(self, event: str, **fields: Any) -> None:
         """Adds one line; where the disk is full the line is counted as lost."""
-        self._write(_encode({"event": event, **fields}), 0 if event in LAST_WORDS else RESERVED)
+        text = _encode({"event": event, **fields})
+        if event in LAST_WORDS:
+            self._append_last_word(text)
+        else:
+            self.append_json(text)
 
     def append_json(self, text: str) -> None:
         """Adds one line that is a JSON object already, in ASCII: for those of which there are thousands."""
-        self._write(text, RESERVED)
-
-    def _write(self, text: str, reserved: int) -> None:
-        line = text.encode("ascii") + b"\n"
+        line = (text + "\n").encode("ascii")
         with self._lock:
-            start = self._used
-            end = start + len(line)
-            if end + reserved > self._room and not self._has_room(end + reserved):
-                self.lost += 1
-                return
-            self._used = end
-            self._put(start, line)
+            try:
+                self._write(line)  # all of it or nothing, and no signal handler in the middle
+            except ValueError:
+                self.lost += not self._write_further(line)
 
-    def _has_room(self, end: int) -> bool:
+    def _append_last_word(self, text: str) -> None:
+        line = (text + "\n").encode("ascii")
+        with self._lock:
+            try:
+                self._write(line)
+            except ValueError:
+                self.lost += not (self._write_further(line) or self._write_in_reserve(line))
+
+    def _write_further(self, line: bytes) -> bool:
+        room = CHUNK - RESERVED
+        parts = [line[place : place + room] for place in range(0, len(line), room)]
+        if self._growing:  # this is a signal handler, which came in the middle
+            return False
+        self._growing = True
         try:
-            while end > self._room:
-                self._grow()
-                self._room += CHUNK
+            chunks = [self._new_chunk() for _ in parts]
         except OSError:
+            return False
+        finally:
+            self._growing = False
+        for part, (write, _) in zip(parts, chunks, strict=True):
+            write(part)
+        self._write, self._write_reserved = chunks[-1]
+        return True
+
+    def _write_in_reserve(self, line: bytes) -> bool:
+        try:
+            self._write_reserved(line)
+        except ValueError:
             return False
         return True
 
-    def _put(self, start: int, line: bytes) -> None:
-        while line:
-            chunk, offset = divmod(start, CHUNK)
-            part = line[: CHUNK - offset]
-            self._chunks[chunk][offset : offset + len(part)] = part
-            start, line = start + len(part), line[len(part) :]
+    def _new_chunk(self, flags: int = 0) -> tuple[Callable[[bytes], int], Callable[[bytes], int]]:
+        """Gives what writes to the chunk, one after the other, and what writes to its reserve."""
+        file = os.open(self.path, os.O_RDWR | os.O_CLOEXEC | os.O_NOFOLLOW | flags, 0o600)
+        try:
+            start, room = self._bytes, CHUNK - RESERVED
+            os.posix_fallocate(file, start, CHUNK)
+            # pages that are in memory already are mapped by the dozen, those of an empty file one by one
+            os.pwrite(file, bytes(CHUNK), start)
+            writers = _map(file, start, room).write, _map(file, start + room, RESERVED).write
+            self._bytes += CHUNK
+        finally:
+            os.close(file)
+        return writers
 
 
 class NoJournal:
@@ -96,13 +118,13 @@ class NoJournal:
         """Keeps nothing."""
 
 
-def _map(file: int, start: int) -> mmap.mmap:
+def _map(file: int, start: int, room: int) -> mmap.mmap:
     if sys.version_info >= (3, 13):
-        return mmap.mmap(file, CHUNK, offset=start, trackfd=False)
+        return mmap.mmap(file, room, offset=start, trackfd=False)
     kept = os.dup(file)
     os.close(kept)
     # the mapping duplicates the descriptor, to the lowest number that is free
-    chunk = mmap.mmap(file, CHUNK, offset=start)
+    chunk = mmap.mmap(file, room, offset=start)
     if os.path.sameopenfile(kept, file):
         os.close(kept)
     _keep_for_ever(chunk)

@@ -18,7 +18,7 @@ from gtrace.recorder.inject import around
 TYPE_CHECKING = False
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
-    from types import FunctionType
+    from types import CodeType, FunctionType
     from typing import Any, Final
 
     from gtrace.recorder.journal import Journal, NoJournal
@@ -34,6 +34,12 @@ STDLIB_STARTERS: Final = (
 """A thread started from these files was started by their caller, as far as a reader is concerned."""
 _encode: Final = JSONEncoder().encode
 _JSON: Final = ("false", "true")
+FUNCTION: Final = type(lambda: None)
+OWN_FRAMES: Final = 3
+"""That stand between the look for a call site and what calls the registry."""
+MOST_SITES: Final = 1000
+_sites: Final[dict[tuple[int, int], tuple[CodeType, str]]] = {}
+"""Call sites found before, by code object and place in it; who keeps the object keeps its id from others."""
 RAW_STARTERS: Final = ("start_new_thread", "start_new")
 
 
@@ -43,17 +49,25 @@ def _quoted(text: object) -> str:
 
 
 def _call_site() -> str:
-    """``function (file:line)`` of the innermost frame that is the program's own."""
-    frame = sys._getframe(1)
+    """``function (file:line)``, as JSON, of the innermost frame that is the program's own."""
+    frame = sys._getframe(OWN_FRAMES)
     while frame.f_code.co_filename.startswith(STDLIB_STARTERS) and frame.f_back is not None:
         frame = frame.f_back
     code = frame.f_code
+    known = _sites.get((id(code), frame.f_lasti))
+    if known is not None:
+        return known[1]
     name = getattr(code, "co_qualname", code.co_name)
-    return f"{name} ({code.co_filename}:{frame.f_lineno})"
+    site = _quoted(f"{name} ({code.co_filename}:{frame.f_lineno})")
+    if len(_sites) < MOST_SITES:
+        _sites[id(code), frame.f_lasti] = code, site
+    return site
 
 
 def _describe(function: object) -> str:
     """The name of a thread's function, without running any code of the program."""
+    if type(function) is FUNCTION:
+        return function.__qualname__
     while type(function).__name__ == "partial" and hasattr(function, "func"):
         function = function.func
     kind = type(function)
@@ -64,6 +78,9 @@ def _describe(function: object) -> str:
 
 def _target(thread: threading.Thread) -> str:
     attributes = vars(thread)
+    if type(thread) is threading.Thread:
+        target = attributes.get("_target")
+        return "" if target is None else _describe(target)
     if isinstance(thread, threading.Timer):
         return _describe(attributes.get("function"))
     if type(thread).run is not threading.Thread.run:
@@ -80,7 +97,9 @@ class Registry:
         self._on_raw_thread = on_raw_thread
         self._on_end: Callable[[], str | None] = lambda: None
         self._keys: dict[int, int] = {}
-        self._last_key = 0
+        self._next_key = itertools.count(1).__next__
+        # by ident: to ask the kernel takes longer than all else that is done for a thread
+        self._tids: dict[int, int] = {}
 
     def install(self, on_end: Callable[[], str | None]) -> list[str]:
         """Hooks the threading module; gives the names of functions it could not hook."""
@@ -107,12 +126,15 @@ class Registry:
         """After a fork: only the forking thread is left, and it writes to a file of its own."""
         self._journal = journal
         self._keys.clear()
+        self._tids.clear()
         self.record_main()
 
     def _new_key(self, thread: threading.Thread) -> int:
-        self._last_key += 1
-        self._keys[id(thread)] = self._last_key
-        return self._last_key
+        key = self._keys[id(thread)] = self._next_key()
+        return key
+
+    def _own_tid(self) -> int:
+        return self._tids.get(get_ident()) or get_native_id()
 
     def _before_start(self, thread: threading.Thread) -> None:
         if thread._started.is_set():  # type: ignore[attr-defined]
@@ -121,8 +143,8 @@ class Registry:
 
     def _record_start(self, key: int, target: str) -> None:
         self._journal.append_json(
-            f'{{"event":"start","time":{monotonic_ns()},"key":{key},"parent":{get_native_id()}'
-            f',"target":{_quoted(target)},"created":{_quoted(_call_site())}}}'
+            f'{{"event":"start","time":{monotonic_ns()},"key":{key},"parent":{self._own_tid()}'
+            f',"target":{_quoted(target)},"created":{_call_site()}}}'
         )
 
     def _begin(self, thread: threading.Thread) -> int:
@@ -131,13 +153,16 @@ class Registry:
         return key
 
     def _record_begin(self, key: int, name: str, daemon: bool) -> None:  # noqa: FBT001  a fact to record
+        ident, tid = get_ident(), get_native_id()
+        self._tids[ident] = tid
         self._journal.append_json(
-            f'{{"event":"begin","time":{monotonic_ns()},"key":{key},"tid":{get_native_id()}'
-            f',"ident":{get_ident()},"name":{_quoted(name)},"daemon":{_JSON[bool(daemon)]}}}'
+            f'{{"event":"begin","time":{monotonic_ns()},"key":{key},"tid":{tid}'
+            f',"ident":{ident},"name":{_quoted(name)},"daemon":{_JSON[bool(daemon)]}}}'
         )
 
     def _end(self, key: int) -> None:
         note = self._on_end()
+        self._tids.pop(get_ident(), None)
         said = "" if note is None else f',"note":{_quoted(note)}'
         self._journal.append_json(f'{{"event":"end","time":{monotonic_ns()},"key":{key}{said}}}')
 
@@ -152,7 +177,7 @@ class Registry:
         outcome = "ended" if not alive else "interrupted" if timeout is None else "timed out"
         limit = "null" if timeout is None else _encode(float(timeout))
         self._journal.append_json(
-            f'{{"event":"join","time":{began},"end":{monotonic_ns()},"tid":{get_native_id()}'
+            f'{{"event":"join","time":{began},"end":{monotonic_ns()},"tid":{self._own_tid()}'
             f',"key":{self._keys.get(id(thread), 0)},"timeout":{limit},"outcome":"{outcome}"}}'
         )
 
@@ -186,8 +211,7 @@ class Registry:
         return thread
 
     def _before_raw(self, function: object) -> int:
-        self._last_key += 1
-        key = self._last_key
+        key = self._next_key()
         self._record_start(key, _describe(function))
         return key
 
