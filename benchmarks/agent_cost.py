@@ -1,26 +1,34 @@
 """What the agent costs, per operation: the same work with and without it, by turns, in one process.
 
-    python benchmarks/agent_cost.py [--rounds N]
+    python benchmarks/agent_cost.py [--rounds N] [--clock wall|cpu] [PYTHON...]
 
-Each row is the median over the rounds: nanoseconds per operation without and with the agent, their
-ratio, and the difference per GIL event, where the operation makes any (a release and a re-acquiring
-are two). Close other programs before you believe a number.
+A row an operation, a column an interpreter (this one, unless some are named; each a command, quoted where
+it has arguments, with gtrace and its agent importable), as a Markdown table. Where an operation makes a
+fixed number of GIL events (a release and a re-acquiring are two) a cell is nanoseconds per event, else the
+ratio of the times with and without the agent: by the medians of many goes of a millisecond or a few, and in
+parentheses by the fastest ones. Close other programs before you believe a number; where that is not
+possible, the processor's clock leaves out what others did.
 """
 
 from __future__ import annotations
 
 import argparse
+import json
 import os
+import shlex
 import socket
 import statistics
+import subprocess
 import sys
 import tempfile
 import threading
 import time
-from collections.abc import Callable
-from dataclasses import dataclass
+from collections.abc import Callable, Sequence
+from dataclasses import asdict, dataclass
 
 from gtrace.recorder import agent
+
+CLOCKS = {"wall": time.perf_counter_ns, "cpu": time.process_time_ns}
 
 
 def read_byte(count: int) -> None:
@@ -36,11 +44,10 @@ def stat_file(count: int) -> None:
 
 
 def send_and_receive(count: int) -> None:
-    ours, theirs = socket.socketpair()
-    with ours, theirs:
-        for _ in range(count):
-            theirs.send(b"x")
-            ours.recv(1)
+    send, receive = THEIRS.send, OURS.recv
+    for _ in range(count):
+        send(b"x")
+        receive(1)
 
 
 def uncontended_lock(count: int) -> None:
@@ -92,7 +99,7 @@ def ping_pong(count: int) -> None:
 
 @dataclass(frozen=True)
 class Operation:
-    """Something that is done ``count`` times a round."""
+    """Something that is done ``count`` times in a go, which takes a millisecond or a few."""
 
     name: str
     work: Callable[[int], None]
@@ -102,57 +109,110 @@ class Operation:
 
 
 ZERO = os.open("/dev/zero", os.O_RDONLY)
+OURS, THEIRS = socket.socketpair()
 OPERATIONS = (
-    Operation("os.read of one byte", read_byte, 100_000, 2),
-    Operation("os.stat", stat_file, 50_000, 2),
-    Operation("send and recv of one byte", send_and_receive, 20_000, 4),
-    Operation("uncontended lock", uncontended_lock, 300_000, 0),
-    Operation("ping-pong", ping_pong, 3_000, 0),
-    Operation("pure loop, 1 thread", loop_in(1), 3_000_000, 0),
-    Operation("pure loop, 2 threads", loop_in(2), 3_000_000, 0),
-    Operation("pure loop, 8 threads", loop_in(8), 3_000_000, 0),
+    Operation("`os.read` of one byte", read_byte, 2_000, 2),
+    Operation("`os.stat`", stat_file, 1_000, 2),
+    Operation("`send` and `recv` of one byte", send_and_receive, 500, 4),
+    Operation("uncontended `Lock`", uncontended_lock, 20_000, 0),
+    Operation("two threads wake each other", ping_pong, 200, 0),
+    Operation("a Python loop in 1 thread", loop_in(1), 50_000, 0),
+    Operation("in 2 threads", loop_in(2), 500_000, 0),
+    Operation("in 8 threads", loop_in(8), 500_000, 0),
 )
+GOES = 12
+"""Of each operation in a round, after one that is not counted."""
 
 
-def measure(operation: Operation) -> float:
-    """Nanoseconds per operation."""
-    begin = time.perf_counter_ns()
+@dataclass(frozen=True)
+class Cost:
+    """Of one operation: nanoseconds per GIL event, or a ratio."""
+
+    median: float
+    fastest: float
+
+
+@dataclass(frozen=True)
+class Times:
+    """Nanoseconds per operation, of each go."""
+
+    bare: list[float]
+    recorded: list[float]
+
+    def cost(self, gil_events: int) -> Cost:
+        """With 0 events a ratio."""
+        return Cost(*(self._cost(statistic, gil_events) for statistic in (statistics.median, min)))
+
+    def _cost(self, statistic: Callable[[list[float]], float], gil_events: int) -> float:
+        bare, recorded = statistic(self.bare), statistic(self.recorded)
+        return (recorded - bare) / gil_events if gil_events else recorded / bare
+
+
+def measure(operation: Operation, clock: Callable[[], int], times: list[float]) -> None:
     operation.work(operation.count)
-    return (time.perf_counter_ns() - begin) / operation.count
+    for _ in range(GOES):
+        begin = clock()
+        operation.work(operation.count)
+        times.append((clock() - begin) / operation.count)
 
 
-def measure_recorded(operation: Operation, path: str) -> float:
-    agent.start(path, max_bytes=1 << 30)
-    try:
-        return measure(operation)
-    finally:
-        agent.stop()
-        os.unlink(path)
-
-
-def compare(operation: Operation, rounds: int) -> tuple[float, float, float]:
-    """Medians without and with the agent, and the median of the rounds' ratios."""
-    bare, recorded = [], []
+def measure_recorded(operation: Operation, clock: Callable[[], int], times: list[float]) -> None:
     with tempfile.TemporaryDirectory() as folder:
-        for turn in range(rounds):
-            both = [lambda: bare.append(measure(operation))]
-            both.append(lambda: recorded.append(measure_recorded(operation, f"{folder}/gil.bin")))
-            for run in both if turn % 2 else reversed(both):
-                run()
-    ratios = [with_agent / without for without, with_agent in zip(bare, recorded, strict=True)]
-    return statistics.median(bare), statistics.median(recorded), statistics.median(ratios)
+        agent.start(os.path.join(folder, "gil.bin"), max_bytes=1 << 30)
+        try:
+            measure(operation, clock, times)
+        finally:
+            agent.stop()
+
+
+def costs_here(clock: str, rounds: int) -> list[Cost]:
+    """Of all operations, each bare and recorded by turns, in the order of OPERATIONS."""
+    found = [Times([], []) for _ in OPERATIONS]
+    for turn in range(rounds):
+        for operation, times in zip(OPERATIONS, found, strict=True):
+            ways = [(measure, times.bare), (measure_recorded, times.recorded)]
+            for way, kept in ways if turn % 2 else reversed(ways):
+                way(operation, CLOCKS[clock], kept)
+    return [times.cost(each.gil_events) for each, times in zip(OPERATIONS, found, strict=True)]
+
+
+def costs_in(python: str, options: argparse.Namespace) -> tuple[str, list[Cost]]:
+    """The version of an interpreter and its costs, measured in a process of its own."""
+    arguments = [__file__, "--inside", "--rounds", str(options.rounds), "--clock", options.clock]
+    output = subprocess.run(
+        [*shlex.split(python), *arguments], check=True, stdout=subprocess.PIPE, encoding="utf-8"
+    ).stdout
+    found = json.loads(output)
+    return found["version"], [Cost(**cost) for cost in found["costs"]]
+
+
+def cell(operation: Operation, cost: Cost) -> str:
+    if operation.gil_events:
+        return f"{cost.median:.0f} ns ({cost.fastest:.0f} ns)"
+    return f"{cost.median:.2f} ({cost.fastest:.2f})"
+
+
+def table(columns: Sequence[tuple[str, list[Cost]]]) -> str:
+    """As Markdown."""
+    rows = [["operation", *(version for version, _ in columns)], ["---"] + ["--:"] * len(columns)]
+    for place, operation in enumerate(OPERATIONS):
+        rows.append([operation.name, *(cell(operation, costs[place]) for _, costs in columns)])
+    return "\n".join(f"| {' | '.join(row)} |" for row in rows)
 
 
 def main() -> None:
     parser = argparse.ArgumentParser(description="What the agent costs, per operation.")
-    parser.add_argument("--rounds", type=int, default=15)
-    rounds = parser.parse_args().rounds
-    print(f"Python {sys.version.split()[0]}, {os.cpu_count()} cores, median of {rounds} rounds")
-    print(f"{'operation':28}{'bare ns':>11}{'agent ns':>11}{'ratio':>8}{'ns/GIL event':>14}")
-    for operation in OPERATIONS:
-        bare, recorded, ratio = compare(operation, rounds)
-        each = f"{(recorded - bare) / operation.gil_events:.0f}" if operation.gil_events else "-"
-        print(f"{operation.name:28}{bare:11.1f}{recorded:11.1f}{ratio:8.3f}{each:>14}", flush=True)
+    parser.add_argument("--rounds", type=int, default=40)
+    parser.add_argument("--clock", choices=CLOCKS, default="wall")
+    parser.add_argument("--inside", action="store_true", help=argparse.SUPPRESS)
+    parser.add_argument("pythons", nargs="*", default=[shlex.quote(sys.executable)], metavar="PYTHON")
+    options = parser.parse_args()
+    if options.inside:
+        costs = [asdict(cost) for cost in costs_here(options.clock, options.rounds)]
+        print(json.dumps({"version": sys.version.split()[0], "costs": costs}))
+        return
+    print(f"{os.cpu_count()} cores, {options.rounds} rounds, {options.clock} clock\n", flush=True)
+    print(table([costs_in(python, options) for python in options.pythons]))
 
 
 if __name__ == "__main__":
