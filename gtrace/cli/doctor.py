@@ -88,8 +88,8 @@ def try_out(python: str) -> Timeline:
 
 def examine(timeline: Timeline) -> list[Finding]:
     """What each source gave in the live test."""
-    found = {source: timeline.run.evidence[source.value].partition(": ") for source in Source}
-    return [Finding(source, TELLS[source], quality, why) for source, (quality, _, why) in found.items()]
+    found = [(Source(name), *said.partition(": ")) for name, said in timeline.run.evidence.items()]
+    return [Finding(source, TELLS[source], quality, why) for source, quality, _, why in found]
 
 
 def show(timeline: Timeline, findings: list[Finding]) -> None:
