@@ -153,8 +153,11 @@ class Comparison:
 
 
 def _codes(verdicts: Counter[str]) -> str:
-    several = len(verdicts) > 1
-    return " or ".join(f"{code} ({count} runs)" if several else code for code, count in verdicts.items())
+    if len(verdicts) == 1:
+        return next(iter(verdicts))
+    return " or ".join(
+        f"{code} ({count} {'run' if count == 1 else 'runs'})" for code, count in verdicts.items()
+    )
 
 
 def compare(variants: Sequence[Variant]) -> tuple[Comparison, ...]:
