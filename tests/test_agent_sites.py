@@ -6,6 +6,7 @@ import subprocess
 import sys
 from pathlib import Path
 
+import pytest
 from agent_support import PRELUDE, environment, needs_gil, run_program
 
 from gtrace.evidence.gil import GilKind, read_gil
@@ -404,6 +405,42 @@ agent.stop()
     assert "second" not in functions(before, tmp_path)
     assert "second" in functions(after, tmp_path)
     assert "first" not in functions(after, tmp_path)
+
+
+@pytest.mark.skipif(sys.version_info >= (3, 14), reason="locks are no semaphores from 3.14 on")
+def test_where_a_lock_was_made_is_noted_once_for_each_place(tmp_path):
+    code = """
+def make():
+    return threading.Lock()  # made here
+
+def make_condition():
+    return threading.Condition()  # made in a condition
+
+locks = [make() for _ in range(100)]
+condition = make_condition()
+for _ in range(1000):
+    make()
+with locks[0]:
+    waiting = threading.Thread(target=locks[0].acquire)
+    waiting.start()
+    time.sleep(0.02)
+waiting.join()
+agent.stop()
+"""
+    sites = noted(tmp_path, LONG + code)
+    waits = read_gil(tmp_path / "gil.bin").events
+    made = {
+        row.address: places(sites.stacks[row.stack], tmp_path)[0]
+        for row in sites.made.itertuples()
+        if places(sites.stacks[row.stack], tmp_path)
+    }
+    here = f"make:{line_with(tmp_path, 'made here')}"
+
+    assert list(made.values()).count(here) >= 100
+    assert f"make_condition:{line_with(tmp_path, 'made in a condition')}" in made.values()
+    assert here in {made.get(address) for address in waits[waits["kind"] == GilKind.LOCK_WAIT]["address"]}
+    # a lock that is made, let go and made again has the same address and place
+    assert len(sites.made) < 600
 
 
 def test_without_gil_evidence_there_are_no_sites(tmp_path):

@@ -119,7 +119,7 @@ def stack(*frames: tuple[int, int], cut: int = 0) -> bytes:
 
 
 def site(time_ns: int, thread: int, number: int, kind: EntryKind = EntryKind.SITE) -> bytes:
-    return entry(kind, site_format.SITE_ENTRY, time_ns=time_ns, thread=thread, stack=number)
+    return entry(kind, site_format.SITE_ENTRY, time_ns=time_ns, subject=thread, stack=number)
 
 
 def written(tmp_path, *entries: bytes, **fields: object):
@@ -151,6 +151,7 @@ def test_the_reader_mirrors_the_header_file(tmp_path):
         **{f"GT_{kind.name}": kind.value for kind in EntryKind},
         "GT_SITE_VERSION": site_format.VERSION,
         "GT_SITE_FRAMES": site_format.FRAMES,
+        "GT_MADE_FRAMES": site_format.MADE_FRAMES,
         **{f"sizeof({name})": layout.itemsize for name, layout in layouts.items()},
         **{
             f"offsetof({name}, {member})": layout.fields[member][1]
@@ -198,6 +199,15 @@ def test_a_thread_that_had_not_come_back_is_told_apart(tmp_path):
     path = written(tmp_path, PYTHON, WORK, stack((0, -1)), site(9, 5, 0), site(10, 77, 0, EntryKind.STILL))
 
     assert read_sites(path).table["still"].tolist() == [False, True]
+
+
+def test_where_locks_were_made_stands_apart(tmp_path):
+    path = written(tmp_path, PYTHON, WORK, stack((0, -1)), site(1, 4096, 0, EntryKind.MADE), site(2, 9, 0))
+
+    sites = read_sites(path)
+
+    assert sites.made.to_dict("list") == {"time_ns": [1], "address": [4096], "stack": [0]}
+    assert sites.table["thread"].tolist() == [9]
 
 
 @pytest.mark.parametrize(("width", "name"), [(1, "né"), (2, "имя"), (4, "a\U0001d4d0"), (2, "\udc80x")])

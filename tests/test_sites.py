@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from dataclasses import replace
 
+import numpy as np
 import pandas as pd
 import pytest
 from agent_support import needs_gil
@@ -13,6 +14,7 @@ from launching import PROGRAMS, gtrace, recorded
 
 from gtrace.evidence.sites import Frame, Sites, Stack
 from gtrace.recording import load
+from gtrace.report.columns import _facts_of
 from gtrace.timeline.build import build_timeline
 
 THREADING = "/usr/lib/python3.13/threading.py"
@@ -21,6 +23,7 @@ WAIT = Frame("Condition.wait", THREADING, 327, 359)
 GET = Frame("Queue.get", QUEUE, 154, 202)
 EVENT = Frame("Event.wait", THREADING, 642, 660)
 JOIN = Frame("Thread.join", THREADING, 1058, 1094)
+CONDITION = Frame("Condition.__init__", THREADING, 270, 279)
 WORK = Frame("work", "/a.py", 10, 12)
 MAIN = Frame("<module>", "/a.py", 1, 99)
 
@@ -45,7 +48,13 @@ def sites(*noted: tuple[float, tuple[Frame, ...]], tid: int = FIRST_TID, still: 
         }
     ).astype({"time_ns": "int64", "thread": "int64", "still": bool})
     stacks = tuple(Stack(frames, cut=False) for _, frames in noted)
-    return Sites(table, stacks, FIRST_TID, 0, 0, 0, 0, ())
+    return Sites(table, made_at(), stacks, FIRST_TID, 0, 0, 0, 0, ())
+
+
+def made_at(*made: tuple[float, int, int]) -> pd.DataFrame:
+    """Time (ms), address and stack of each."""
+    rows = [(raw(str(time)), address, stack) for time, address, stack in made]
+    return pd.DataFrame(rows, columns=["time_ns", "address", "stack"], dtype="int64")
 
 
 def timeline_with(tmp_path, text: str, found: Sites):
@@ -184,6 +193,38 @@ def test_no_site_where_there_are_none_leaves_the_types_as_they_are(tmp_path):
 
     for name in ("function", "caller", "chain", "reason", "state"):
         assert isinstance(intervals[name].dtype, pd.CategoricalDtype)
+
+
+def test_a_lock_is_the_one_last_created_at_its_address(tmp_path):
+    text = LOCKED.replace(
+        "stop 100",
+        """main GIL_RELEASE 50
+w1   GIL_ACQUIRE 50
+main LOCK_WAIT 51 A
+w1   LOCK_POST 69 A
+main LOCK_ACQUIRE 70 A
+w1   GIL_RELEASE 71
+main GIL_ACQUIRE 71
+stop 100""",
+    )
+    first, second = (CONDITION, WORK), (MAIN,)
+    found = sites((41, first), (71, second))
+    address = int(build_timeline(load(write_recording(tmp_path / "a", text))).intervals["lock"].max())
+
+    timeline = timeline_with(
+        tmp_path, text, replace(found, made=made_at((5, address, 0), (45, address, 1), (46, address + 64, 1)))
+    )
+
+    assert timeline.locks[["lock", "since_ns", "where"]].to_numpy().tolist() == [
+        [address, 5_000_000, "work (/a.py:12)"],
+        [address, 45_000_000, "<module> (/a.py:99)"],
+    ]
+    names = _facts_of(timeline, np.zeros(len(timeline.intervals), dtype=bool))[0]["locks"]
+    assert names == [
+        "",
+        f"{address:#x}, created in work (/a.py:12)",
+        f"{address:#x}, created in <module> (/a.py:99)",
+    ]
 
 
 def marks(program: str) -> dict[str, int]:

@@ -11,6 +11,8 @@ MAGIC: Final = b"gtrcsit\0"
 VERSION: Final = 1
 FRAMES: Final = 32
 """The innermost ones of a stack; of a deeper one the others are left out."""
+MADE_FRAMES: Final = 8
+"""The same of where a lock is made."""
 
 
 class EntryKind(IntEnum):
@@ -21,6 +23,7 @@ class EntryKind(IntEnum):
     STACK = 3
     SITE = 4
     STILL = 5
+    MADE = 6
 
 
 _HEAD: Final = [("kind", "<u4"), ("bytes", "<u4")]
@@ -41,5 +44,5 @@ CODE_ENTRY: Final = np.dtype(
 STACK_ENTRY: Final = np.dtype([*_HEAD, ("count", "<u4"), ("cut", "<u4")])
 STACK_FRAME: Final = np.dtype([("code", "<u4"), ("offset", "<i4")])
 SITE_ENTRY: Final = np.dtype(
-    [*_HEAD, ("time_ns", "<u8"), ("thread", "<u8"), ("stack", "<u4"), ("reserved", "<u4")]
+    [*_HEAD, ("time_ns", "<u8"), ("subject", "<u8"), ("stack", "<u4"), ("reserved", "<u4")]
 )

@@ -44,6 +44,7 @@ _LEAST_BYTES: Final[dict[int, int]] = {
     EntryKind.STACK: STACK_ENTRY.itemsize,
     EntryKind.SITE: SITE_ENTRY.itemsize,
     EntryKind.STILL: SITE_ENTRY.itemsize,
+    EntryKind.MADE: SITE_ENTRY.itemsize,
 }
 
 
@@ -70,10 +71,12 @@ class Sites:
     ``table`` is sorted by time and has columns ``time_ns`` (int64, CLOCK_MONOTONIC), ``thread`` (int64:
     the native id, but the ident where ``still``), ``still`` (bool) and ``stack`` (int64, index into
     ``stacks``). At ``time_ns`` the thread took the GIL, and had stood there since it had let go of it;
-    where ``still``, recording was ended then, and the thread had not come back.
+    where ``still``, recording was ended then, and the thread had not come back. ``made`` tells where locks
+    were made, by time: ``time_ns``, ``address``, ``stack``; all int64.
     """
 
     table: pd.DataFrame
+    made: pd.DataFrame
     stacks: tuple[Stack, ...]
     pid: int
     started_ns: int
@@ -116,8 +119,10 @@ def read_sites(path: Path | str) -> Sites:
         why = WHY_FULL[min(int(header["full"]), len(WHY_FULL) - 1)]
         entries.damage.append(f"Call sites end early: {why}.")
     stacks = _stacks(entries)
+    sites = _by_time(entries, len(stacks))
     return Sites(
-        table=_table(entries, len(stacks)),
+        table=_table(sites[sites["kind"] != EntryKind.MADE]),
+        made=_made(sites[sites["kind"] == EntryKind.MADE]),
         stacks=stacks,
         pid=int(header["pid"]),
         started_ns=int(header["started_ns"]),
@@ -141,7 +146,7 @@ def _entries(content: bytes) -> _Entries:
             if not found.damage:
                 found.damage.append("The file of call sites is damaged; what stands before was used.")
             break
-        if kind in (EntryKind.SITE, EntryKind.STILL) and size == SITE_ENTRY.itemsize:
+        if kind in (EntryKind.SITE, EntryKind.STILL, EntryKind.MADE) and size == SITE_ENTRY.itemsize:
             run = _run(content, at)
             found.sites.append(run)
             at += run.nbytes
@@ -212,15 +217,23 @@ def _frame(code: _Code, offset: int, version: tuple[int, int]) -> Frame:
     return Frame(code.name, code.file, code.first_line, code.first_line if line is None else line)
 
 
-def _table(entries: _Entries, stacks: int) -> pd.DataFrame:
+def _by_time(entries: _Entries, stacks: int) -> NDArray[np.void]:
     sites = np.concatenate([np.zeros(0, SITE_ENTRY), *entries.sites])
     sites = sites[sites["stack"] < stacks]
-    sites = sites[np.argsort(sites["time_ns"], kind="stable")]
+    return sites[np.argsort(sites["time_ns"], kind="stable")]
+
+
+def _table(sites: NDArray[np.void]) -> pd.DataFrame:
     return pd.DataFrame(
         {
             "time_ns": sites["time_ns"].astype(np.int64),
-            "thread": sites["thread"].astype(np.int64),
+            "thread": sites["subject"].astype(np.int64),
             "still": sites["kind"] == EntryKind.STILL,
             "stack": sites["stack"].astype(np.int64),
         }
     )
+
+
+def _made(sites: NDArray[np.void]) -> pd.DataFrame:
+    columns = {"time_ns": "time_ns", "address": "subject", "stack": "stack"}
+    return pd.DataFrame({name: sites[field].astype(np.int64) for name, field in columns.items()})

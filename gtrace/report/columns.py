@@ -128,7 +128,8 @@ def _facts_of(timeline: Timeline, blocked: Flags) -> tuple[dict[str, list[str]],
     intervals, shorten = timeline.intervals, shortener(timeline.run)
     functions, (function, caller) = _shared_texts(intervals, ("function", "caller"), shorten)
     reasons, reason = _used_texts(intervals["reason"])
-    locks, lock = _used_locks(intervals["lock"])
+    locks, lock = _used_locks(timeline)
+    locks = [shorten(text) for text in locks]
     chains, chain = _used_texts(intervals["chain"])
     chains = [shorten(text) for text in chains]
     facts = {
@@ -192,12 +193,30 @@ def _shared_texts(
     return texts, [np.array([place[text] for text in used], dtype="int64")[index] for used, index in found]
 
 
-def _used_locks(column: pd.Series[int]) -> tuple[list[str], Ints]:
-    """The addresses that occur, as text, the empty one first; and each row's index in them."""
-    addresses = column.to_numpy("int64")
-    index, used = pd.factorize(np.concatenate(([0], addresses)))
-    names = ["" if address == 0 else hex(address % (1 << 64)) for address in used.tolist()]
-    return names, index[1:].astype("int64")
+def _used_locks(timeline: Timeline) -> tuple[list[str], Ints]:
+    """The locks that were waited for, as text, the empty one first; and for each row its index in them."""
+    waited = timeline.intervals[["pid", "lock", "start_ns"]]
+    known = waited["lock"].to_numpy("int64") != 0
+    waited = waited[known].reset_index(drop=True)
+    where = pd.Series("", index=waited.index)
+    if len(timeline.locks):
+        order = waited.sort_values("start_ns").reset_index()
+        made = timeline.locks.sort_values("since_ns")
+        found = pd.merge_asof(order, made, left_on="start_ns", right_on="since_ns", by=["pid", "lock"])
+        where = found.set_index("index")["where"].fillna("").sort_index()
+    index, used = pd.MultiIndex.from_arrays([waited["lock"], where]).factorize()
+    names = [
+        hex(address % (1 << 64)) + (f", created in {safe_text(place)}" if place else "")
+        for address, place in used
+    ]
+    rows = np.zeros(len(known), dtype="int64")
+    rows[known] = index + 1
+    return ["", *names], rows
+
+
+def _lock_name(address: int, place: str) -> str:
+    name = hex(address % (1 << 64))
+    return f"{name}, created in {safe_text(place)}" if place else name
 
 
 def kinds_of(lane: Ints, facts: tuple[Ints, ...]) -> tuple[Ints, Ints]:

@@ -80,8 +80,8 @@ function lockOptions(step) {
     sort: 'total',
     empty: 'No wait for a lock is known in this range.',
     how: [
-      'What threads waited for each other with. A lock is named by its address: where it was created is not recorded. Who let a lock go had held it.',
-      'Hold the one at the top for less, or guard less with it. Without recorded calls a queue or condition shows as the lock inside it.',
+      'What threads waited for each other with. A lock is named by its address and, up to Python 3.13, by where it was created. Who let a lock go had held it.',
+      'Hold the one at the top for less, or guard less with it. Without recorded calls a short wait for a queue or condition shows as one for the lock inside it.',
     ],
     columns: [
       { key: 'lock', label: 'Waited for', type: 'text' },

@@ -22,7 +22,7 @@ from gtrace.timeline.kinds import Names, find_kinds
 from gtrace.timeline.lanes import FOREIGN, Lanes, find_lanes
 from gtrace.timeline.nesting import NO_CALL, UNRECORDED, nest
 from gtrace.timeline.others import OTHERS, find_others
-from gtrace.timeline.sites import with_sites
+from gtrace.timeline.sites import lock_places, with_sites
 from gtrace.timeline.standing import COLUMNS, find_standing, shifted
 from gtrace.timeline.steps import Axis, Steps, make_steps
 from gtrace.timeline.timeline import EVIDENCE_DTYPE, GIL_DTYPE, INTERVAL_COLUMNS, STATE_DTYPE, Timeline
@@ -66,6 +66,7 @@ def build_timeline(recording: Recording) -> Timeline:
         joins=pd.concat([p.joins for p in parts], ignore_index=True) if parts else pd.DataFrame(),
         wakeups=pd.concat([no_wakeups(), *wakeups], ignore_index=True),
         standing=pd.concat(standing, ignore_index=True) if standing else pd.DataFrame(columns=[*COLUMNS]),
+        locks=_of_all([part.locks for part in parts]),
         handoffs=sum(seen) if seen else None,
     )
 
@@ -79,6 +80,7 @@ class _Part:
     joins: pd.DataFrame
     standing: pd.DataFrame
     wakeups: pd.DataFrame
+    locks: pd.DataFrame
     known_from: int
     handoffs: int | None
 
@@ -113,7 +115,8 @@ def _build_process(process: Process, clock: Clock, scheduler: SchedulerEvents | 
     wakeups = no_wakeups() if gil is None else find_wakeups(lanes, gil)
     standing = find_standing(process, lanes, clock.zero)
     threads = lanes.frame().assign(**counts)
-    return _Part(threads, settled(threads, named), joins, standing, wakeups, known_from, handoffs)
+    locks = lock_places(named, process.sites, clock.zero).assign(pid=process.pid)
+    return _Part(threads, settled(threads, named), joins, standing, wakeups, locks, known_from, handoffs)
 
 
 def _build_others(recording: Recording, clock: Clock, scheduler: SchedulerEvents | None) -> _Part | None:
@@ -128,6 +131,10 @@ def _build_others(recording: Recording, clock: Clock, scheduler: SchedulerEvents
         return None
     threads, intervals = (t.assign(pid=t["tid"].map(others.pids)) for t in (part.threads, part.intervals))
     return replace(part, threads=threads, intervals=intervals)
+
+
+def _of_all(tables: list[pd.DataFrame]) -> pd.DataFrame:
+    return pd.concat([t for t in tables if len(t)] or [pd.DataFrame()], ignore_index=True)
 
 
 def _lock_addresses(folded: pd.DataFrame, gil: GilHistory | None, process: Process) -> Ints:

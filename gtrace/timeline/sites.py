@@ -23,7 +23,7 @@ if TYPE_CHECKING:
     from gtrace.timeline.steps import Ints
 
 NO_LANE: Final = -1
-_RECORDER: Final = re.compile(r".*[/\\]gtrace[/\\]recorder[/\\][^/\\]+\.py")
+_RECORDER: Final = re.compile(r".*[/\\]gtrace[/\\]recorder[/\\].*\.py")
 _REFINED: Final = [State.LOCK_WAIT.value, State.IO_WAIT.value, State.SLEEP.value]
 
 
@@ -45,6 +45,21 @@ def with_sites(
         chain=texts(tuple(_chain(s) for s in stacks), stack),
     )
     return _with_reasons(named, stack, [_reason(s) for s in stacks], gil)
+
+
+def lock_places(intervals: pd.DataFrame, sites: Sites | None, zero: int) -> pd.DataFrame:
+    """Where the locks were created that ``intervals`` name: ``lock since_ns where``, by time."""
+    if sites is None:
+        return pd.DataFrame(columns=["lock", "since_ns", "where"])
+    made = sites.made[sites.made["address"].isin(intervals["lock"].unique())]
+    where = [_caller(_own(stack)) for stack in sites.stacks]
+    return pd.DataFrame(
+        {
+            "lock": made["address"].to_numpy(),
+            "since_ns": made["time_ns"].to_numpy() - zero,
+            "where": np.array([where[number] for number in made["stack"]], dtype=object),
+        }
+    )
 
 
 def _stack_of_rows(folded: pd.DataFrame, lanes: Lanes, sites: Sites, zero: int) -> Ints:

@@ -99,6 +99,12 @@ class Timeline:
     where the lock does not say; ``asking`` tells the thread that was about to end the program. Empty where
     nobody waited.
     """
+    locks: pd.DataFrame = field(default_factory=pd.DataFrame)
+    """Where locks that were waited for were created, a row each: ``pid lock since_ns where``, by time.
+
+    ``lock`` is the address that intervals name, of this lock from ``since_ns`` on until another row takes
+    it; a lock that was there before the recording has none.
+    """
     handoffs: int | None = None
     """How often a GIL went from one thread to another; None where the agent did not see it."""
 

@@ -167,6 +167,10 @@ uintptr_t gt_gil_main(void) {
     return atomic_load_explicit(&gils[0].address, memory_order_relaxed);
 }
 
+bool gt_gil_is_own(void) {
+    return gils[0].held && gils[0].holder == &gt_self;
+}
+
 void gt_gil_note_held(gt_region *region) {
     gils[0].held = true;
     gils[0].holder = &gt_self;

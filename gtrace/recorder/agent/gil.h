@@ -28,6 +28,8 @@ typedef struct {
 const char *gt_gil_calibrate(void);
 /* Address of the main GIL, 0 when not calibrated. */
 uintptr_t gt_gil_main(void);
+/* True when the calling thread has the main GIL; false where that is not known. */
+bool gt_gil_is_own(void);
 /* Records that the calling thread holds the main GIL. */
 void gt_gil_note_held(gt_region *region);
 

@@ -8,6 +8,7 @@
 
 #include "blocking.h"
 #include "gil.h"
+#include "sites.h"
 #include "waiters.h"
 
 /* The interpreter imports it only where the C library has it; so do we. */
@@ -143,6 +144,13 @@ static int on_sem_post(sem_t *semaphore) {
     return result;
 }
 
+/* A lock is made; the frames say where, and only who has the GIL may read them. */
+static int on_sem_init(sem_t *semaphore, int shared, unsigned value) {
+    if (gt_region_now() && gt_gil_is_own())
+        gt_site_note_made((uintptr_t)semaphore);
+    return sem_init(semaphore, shared, value);
+}
+
 /* Before the interpreter looks for the entry of an extension module that it has loaded: the first
  * moment to see what that imports. To hook dlopen itself would make the agent its caller, whose
  * search path the loader uses; this call goes on to the real one as if it had come there at once. */
@@ -157,6 +165,7 @@ static void *on_dlsym(void *object, const char *name) {
 static const gt_import interpreter[] = {
     {"pthread_cond_signal", (void *)on_cond_signal},
     {"pthread_cond_timedwait", (void *)on_cond_timedwait},
+    {"sem_init", (void *)on_sem_init},
     {"sem_wait", (void *)on_sem_wait},
     {"sem_timedwait", (void *)on_sem_timedwait},
     {"sem_clockwait", (void *)on_sem_clockwait},

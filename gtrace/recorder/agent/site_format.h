@@ -16,7 +16,11 @@
  *          first. Stacks are numbered from 0 as they come.
  *   SITE   the thread took the GIL at `time_ns`, which is the time of its GIL_ACQUIRE, and there it
  *          stood since it had let go of it.
- *   STILL  at `time_ns`, when recording was ended, the thread with that `ident` stood there.
+ *   STILL  at `time_ns`, when recording was ended, the thread with that ident stood there.
+ *   MADE   at `time_ns` a lock was made there: the semaphore at that address. One that is made at the
+ *          same place again is left out. From CPython 3.14 on locks are no semaphores: there are none.
+ *
+ * `subject` is the native id of SITE, the ident of STILL, the address of MADE.
  */
 #ifndef GT_SITE_FORMAT_H
 #define GT_SITE_FORMAT_H
@@ -26,6 +30,7 @@
 #define GT_SITE_MAGIC       "gtrcsit"
 #define GT_SITE_VERSION     1u
 #define GT_SITE_FRAMES      32u
+#define GT_MADE_FRAMES      8u
 #define GT_SITE_TABLE_BYTES (1u << 20) /* line tables longer than this are left out */
 
 enum gt_entry_kind {
@@ -34,6 +39,7 @@ enum gt_entry_kind {
     GT_STACK = 3,
     GT_SITE = 4,
     GT_STILL = 5,
+    GT_MADE = 6,
 };
 
 typedef struct {
@@ -72,7 +78,7 @@ typedef struct {
 typedef struct {
     gt_entry head;
     uint64_t time_ns;
-    uint64_t thread; /* of SITE the native id, of STILL the ident */
+    uint64_t subject;
     uint32_t stack;
     uint32_t reserved;
 } gt_site_entry;

@@ -16,6 +16,8 @@
 #define CODE_SLOTS  (1u << 14)
 #define MOST_CODES  (CODE_SLOTS / 4 * 3)
 #define STACK_SLOTS (1u << 13) /* a stack that finds its places taken is written again */
+#define LOCK_SLOTS  (1u << 12)
+#define STACK_BYTES (1u << 20) /* above the agent's frames, where its callers' are */
 #define TRIES       8u
 #define NO_NUMBER   UINT32_MAX
 
@@ -30,6 +32,11 @@ typedef struct {
     uint32_t place; /* of its entry in the file, in units of 8 bytes; 0: free */
 } known_stack;
 
+typedef struct {
+    uintptr_t semaphore;
+    uint32_t stack;
+} known_lock;
+
 GT_TLS gt_stay gt_own_stay;
 _Atomic uint64_t gt_site_threshold_ns = GT_SITES_OFF;
 
@@ -40,7 +47,8 @@ static known_code codes[CODE_SLOTS];
 static uint32_t code_count;
 static known_stack stacks[STACK_SLOTS];
 static uint32_t stack_count;
-static volatile bool busy; /* a signal handler must not enter, too */
+static known_lock locks[LOCK_SLOTS]; /* the last made of those that share a place */
+static volatile bool busy;           /* a signal handler must not enter, too */
 
 static void leave_out(void) {
     sites->header->lost++;
@@ -216,38 +224,71 @@ static uint32_t number_of_stack(const gt_frame *frames, gt_walk walk, uint64_t t
 typedef struct {
     enum gt_entry_kind kind;
     uint64_t time_ns;
-    uint64_t thread;
+    uint64_t subject;
 } occasion;
 
-static void write_site(occasion when, const gt_frame *frames, gt_walk walk) {
-    uint32_t number = number_of_stack(frames, walk, when.time_ns);
+static void write_occasion(occasion when, uint32_t number) {
     gt_site_entry *entry = number == NO_NUMBER ? NULL : begin_entry(sizeof *entry, when.time_ns);
     if (!entry) {
         leave_out();
         return;
     }
     entry->time_ns = when.time_ns;
-    entry->thread = when.thread;
+    entry->subject = when.subject;
     entry->stack = number;
     end_entry(entry, when.kind, sizeof *entry);
 }
 
-void gt_site_note(uint64_t time_ns) {
+/* False where a signal handler came in between, whose frames are left out. */
+static bool begin_note(void) {
     if (!sites)
-        return;
+        return false;
     if (busy) {
         leave_out();
-        return;
+        return false;
     }
-    int saved_errno = errno;
     busy = true;
     atomic_signal_fence(memory_order_seq_cst);
+    return true;
+}
+
+static void end_note(void) {
+    atomic_signal_fence(memory_order_seq_cst);
+    busy = false;
+}
+
+void gt_site_note(uint64_t time_ns) {
+    int saved_errno = errno;
+    if (!begin_note())
+        return;
     gt_frame frames[GT_SITE_FRAMES];
     gt_walk walk = gt_frames_own(frames, GT_SITE_FRAMES);
     if (walk.count)
-        write_site((occasion){GT_SITE, time_ns, gt_self.tid}, frames, walk);
-    atomic_signal_fence(memory_order_seq_cst);
-    busy = false;
+        write_occasion((occasion){GT_SITE, time_ns, gt_self.tid}, number_of_stack(frames, walk, time_ns));
+    end_note();
+    errno = saved_errno;
+}
+
+/* A semaphore for one wait, as the interpreter's own locks use, is on the stack of who waits. */
+static bool is_on_stack(uintptr_t address) {
+    uintptr_t here = (uintptr_t)__builtin_frame_address(0);
+    return address > here && address - here < STACK_BYTES;
+}
+
+void gt_site_note_made(uintptr_t semaphore) {
+    int saved_errno = errno;
+    if (is_on_stack(semaphore) || !begin_note())
+        return;
+    gt_frame frames[GT_MADE_FRAMES];
+    gt_walk walk = gt_frames_own(frames, GT_MADE_FRAMES);
+    uint64_t now = gt_now();
+    uint32_t number = walk.count ? number_of_stack(frames, walk, now) : NO_NUMBER;
+    known_lock *last = &locks[(semaphore >> 4) % LOCK_SLOTS];
+    if (walk.count && (last->semaphore != semaphore || last->stack != number)) {
+        *last = (known_lock){semaphore, number};
+        write_occasion((occasion){GT_MADE, now, semaphore}, number);
+    }
+    end_note();
     errno = saved_errno;
 }
 
@@ -263,6 +304,7 @@ static void leave_in_child(void) {
 static void forget(void) {
     used = room = GT_CHUNK_BYTES;
     memset(stacks, 0, sizeof stacks);
+    memset(locks, 0, sizeof locks);
     for (uint32_t i = 0; code_count && i < CODE_SLOTS; i++)
         Py_CLEAR(codes[i].code);
     code_count = stack_count = 0;
@@ -318,7 +360,8 @@ static void note_others(uint64_t time_ns) {
         if (other != own)
             walk = gt_frames_of(other, frames, GT_SITE_FRAMES);
         if (walk.count)
-            write_site((occasion){GT_STILL, time_ns, other->thread_id}, frames, walk);
+            write_occasion((occasion){GT_STILL, time_ns, other->thread_id},
+                           number_of_stack(frames, walk, time_ns));
     }
 }
 

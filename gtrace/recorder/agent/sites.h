@@ -24,6 +24,9 @@ extern _Atomic uint64_t gt_site_threshold_ns;
 /* The frames of the calling thread, which has the GIL since `time_ns`. */
 void gt_site_note(uint64_t time_ns);
 
+/* The calling thread, which has the main GIL, makes a semaphore. */
+void gt_site_note_made(uintptr_t semaphore);
+
 static inline void gt_site_on_release(uint64_t time_ns) {
     gt_own_stay.held = time_ns - gt_own_stay.since;
     gt_own_stay.since = time_ns;
