@@ -37,13 +37,13 @@ def show(labs: Sequence[Results], stream: TextIO) -> None:
     """Prints what became of each claim: with what was measured for one lab, side by side for several."""
     console = Console(file=stream)
     if len(labs) == 1:
-        console.print(_findings(labs[0]))
+        console.print(_findings(labs[0], console.width))
     elif labs:
         console.print(_matrix(labs))
         console.print(Text("  ".join(f"{symbol} {outcome.value}" for outcome, symbol in SYMBOLS.items())))
 
 
-def _findings(lab: Results) -> Table:
+def _findings(lab: Results, width: int) -> Table:
     facts = lab.interpreter
     table = Table(
         title=clean(f"{facts.implementation} {facts.full_name}, {facts.cores} cores"),
@@ -53,7 +53,7 @@ def _findings(lab: Results) -> Table:
         pad_edge=False,
         expand=True,
     )
-    table.add_column("claim", width=CLAIM_WIDTH)
+    table.add_column("claim", width=min(CLAIM_WIDTH, width * 2 // 5))
     table.add_column("measured", ratio=1, overflow="fold")
     for result in lab.results:
         outcome = result.finding.outcome

@@ -42,7 +42,8 @@ _CATEGORIES: Final = ("thread", "function", "reason", "caller", "chain")
 def build_timeline(recording: Recording) -> Timeline:
     """Says for every thread of ``recording`` what state it was in at each instant.
 
-    What the evidence does not tell is ``unknown``; what is missing is in ``run.notes``.
+    What the evidence does not tell is ``unknown``; what is missing is in ``run.notes``. Raises
+    RecordingError where a file of the recording can no longer be read.
     """
     clock = read_clock(recording)
     scheduler = recording.load_scheduler()
