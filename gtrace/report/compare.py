@@ -30,9 +30,9 @@ if TYPE_CHECKING:
     from gtrace.timeline.timeline import Timeline
 
 COMPARE_SCRIPTS: Final = (
-    "format.js", "store.js", "aggregate.js", "gil.js", "groups.js", "view.js", "charts.js", "draw.js",
-    "strips.js", "joins.js", "tooltip.js", "marks.js", "lanes.js", "timeline.js", "runs.js",
-    "runsgestures.js", "comparison.js",
+    "format.js", "unpack.js", "store.js", "aggregate.js", "gil.js", "groups.js", "view.js", "navigate.js",
+    "theme.js", "charts.js", "draw.js", "strips.js", "joins.js", "tooltip.js", "marks.js", "lanes.js",
+    "timeline.js", "runs.js", "runsgestures.js", "comparison.js",
 )  # fmt: skip
 """The page's modules, each after those it imports."""
 VARIANT_COLOURS: Final = 6

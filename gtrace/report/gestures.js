@@ -1,20 +1,22 @@
 // Pointer, wheel and keys on the timeline; each only calls what the timeline offers.
 
-import { pan, pin, redraw, select, show, showAll, showChosen, step, stepLane, under, undo, unpin, wordsUnder, zoom } from './timeline.js';
+import { MOVES, connectWheel, show, undo } from './navigate.js';
+import { pin, redraw, select, showChosen, step, stepLane, under, unpin, wordsUnder } from './timeline.js';
 import { heldAt } from './gil.js';
 import { intervalAt } from './store.js';
-import { coresWords, holderWords, showWords } from './tooltip.js';
+import { coresWords, holderWords, showAt } from './tooltip.js';
 import { panBy, sameRange } from './view.js';
 
 /** A drag shorter than this is a click, px. */
 const CLICK = 4;
-/** A wheel that began to turn outside the timeline keeps scrolling the page for this long, ms. */
-const WHEEL_REST = 250;
 
 /** Connects all gestures. @param {object} self the timeline */
 export function connectGestures(self) {
   connectPointer(self);
-  connectWheel(self);
+  connectWheel(self, self.body, (event) => {
+    hideTooltip(self);
+    return { time: timeAt(self, place(self, event).x), width: self.width };
+  });
   connectOverview(self);
   connectStrips(self);
   connectKeys(self);
@@ -82,42 +84,10 @@ function hover(self, event) {
   tell(self, event, wordsUnder(self, at.x, at.y));
 }
 
-function tell(self, event, words) {
-  const tooltip = self.element('tooltip');
-  if (!words) { hideTooltip(self); return; }
-  showWords(tooltip, words, self.world.config.states);
-  tooltip.hidden = false;
-  const { offsetWidth: width, offsetHeight: height } = tooltip;
-  const left = event.clientX + 16 + width > window.innerWidth ? event.clientX - width - 12 : event.clientX + 16;
-  const top = event.clientY + 18 + height > window.innerHeight ? event.clientY - height - 12 : event.clientY + 18;
-  tooltip.style.transform = `translate(${Math.max(4, left)}px, ${Math.max(4, top)}px)`;
-}
+function tell(self, event, words) { showAt(self.element('tooltip'), words, self.world.config.states, event); }
 
 /** @param {object} self the timeline */
 export function hideTooltip(self) { self.element('tooltip').hidden = true; }
-
-function connectWheel(self) {
-  let outside = -Infinity;
-  window.addEventListener('wheel', (event) => { if (!self.element('lanes').contains(event.target)) outside = event.timeStamp; }, { passive: true });
-  self.body.addEventListener('wheel', (event) => {
-    if (event.timeStamp - outside < WHEEL_REST) { outside = event.timeStamp; return; }
-    if (event.altKey) return;
-    const sideways = event.shiftKey || Math.abs(event.deltaX) > Math.abs(event.deltaY);
-    const lines = event.deltaMode === 1 ? 16 : 1;
-    const amount = (sideways && event.deltaX !== 0 ? event.deltaX : event.deltaY) * lines;
-    const whole = self.view.from <= self.whole.from && self.view.to >= self.whole.to;
-    if (whole && !sideways && amount > 0) return;
-    event.preventDefault();
-    hideTooltip(self);
-    const burst = event.timeStamp - (self.wheeled ?? -Infinity) > 600;
-    self.wheeled = event.timeStamp;
-    if (burst) self.history.push(self.view);
-    const before = self.history.length;
-    if (sideways) pan(self, amount / self.width);
-    else zoom(self, Math.exp(Math.max(-240, Math.min(240, amount)) * 0.0022), timeAt(self, place(self, event).x));
-    self.history.length = Math.min(self.history.length, before);
-  }, { passive: false });
-}
 
 function connectOverview(self) {
   const strip = self.element('overview');
@@ -163,12 +133,10 @@ function connectStrips(self) {
 
 /** What each key does. @type {Record<string, (self: object) => void>} */
 const KEYS = {
-  w: (self) => zoom(self, 1 / 1.6), s: (self) => zoom(self, 1.6), a: (self) => pan(self, -0.2), d: (self) => pan(self, 0.2),
-  '+': (self) => zoom(self, 1 / 1.6), '=': (self) => zoom(self, 1 / 1.6), '-': (self) => zoom(self, 1.6),
-  ArrowLeft: (self) => pan(self, -0.2), ArrowRight: (self) => pan(self, 0.2),
+  ...MOVES,
   ArrowUp: (self) => stepLane(self, -1), ArrowDown: (self) => stepLane(self, 1),
   '.': (self) => step(self, 1), ',': (self) => step(self, -1),
-  r: (self) => select(self, self.view), f: showChosen, Home: showAll, u: undo,
+  r: (self) => select(self, self.view), f: showChosen,
   Enter: (self) => { if (self.pin) selectPinned(self); },
   Escape: (self) => { if (self.selection) select(self, null); unpin(self); hideTooltip(self); },
   '/': (self) => self.element('search').focus(),

@@ -2,6 +2,8 @@
 
 import { SHAPES, panelFigure } from './labchart.js';
 import { connectGrid } from './labtable.js';
+import { connectTheme, themeNow } from './theme.js';
+import { loadPlotly } from './unpack.js';
 
 const SVG = 'http://www.w3.org/2000/svg';
 const byId = (id) => document.getElementById(id);
@@ -13,13 +15,13 @@ function start() {
   claims().forEach((claim) => claim.addEventListener('toggle', () => drawClaim(page, claim)));
   byId('open-all')?.addEventListener('click', () => claims().forEach((claim) => { claim.open = true; }));
   byId('close-all')?.addEventListener('click', () => claims().forEach((claim) => { claim.open = false; }));
-  connectTheme(page);
+  connectTheme(byId('theme'), () => drawOpen(page));
   window.addEventListener('hashchange', openTarget);
   document.addEventListener('click', (event) => { if (event.target.closest?.('.matrix a')) setTimeout(openTarget, 0); });
   openTarget();
   connectPrinting(page);
   document.documentElement.dataset.ready = 'tables';
-  loadPlotly(page);
+  loadCharts(page);
 }
 
 /** Opens the claim that the address names. */
@@ -34,16 +36,11 @@ function openTarget() {
 
 // ---- charts -------------------------------------------------------------------------------------
 
-async function loadPlotly(page) {
+async function loadCharts(page) {
   const packed = byId('plotly').textContent.trim();
   if (packed) {
     await new Promise((resolve) => { setTimeout(resolve, 0); });
-    const bytes = Uint8Array.from(atob(packed), (character) => character.charCodeAt(0));
-    const text = await new Response(new Blob([bytes]).stream().pipeThrough(new DecompressionStream('deflate'))).text();
-    const script = document.createElement('script');
-    script.textContent = text;
-    document.head.append(script);
-    page.plotly = window.Plotly;
+    page.plotly = await loadPlotly(packed);
     drawOpen(page);
   }
   document.documentElement.dataset.ready = 'charts';
@@ -55,7 +52,7 @@ function drawOpen(page) { claims().forEach((claim) => drawClaim(page, claim)); }
 function drawClaim(page, claim) {
   const charts = page.config.charts[claim.dataset.name];
   if (!page.plotly || !claim.open || !charts) return;
-  const theme = themeNow(page);
+  const theme = coloursNow(page);
   claim.querySelectorAll('.panels').forEach((place) => drawChart(page, charts[Number(place.dataset.chart)], place, theme));
 }
 
@@ -96,46 +93,21 @@ function seriesItem(name, i, theme) {
 
 // ---- theme and paper ----------------------------------------------------------------------------
 
-/** The colours in use. */
-function themeNow(page) {
-  const style = getComputedStyle(document.documentElement);
-  const names = ['ink', 'muted', 'rule', 'page'];
-  const theme = document.documentElement.dataset.theme === 'dark' ? 'dark' : 'light';
-  const tokens = Object.fromEntries(names.map((name) => [name, style.getPropertyValue(`--${name}`).trim()]));
-  return { ...tokens, series: page.config.colours.map((colour) => colour[theme]) };
+/** The colours in use, those of the series among them. */
+function coloursNow(page) {
+  const { name, tokens } = themeNow();
+  return { ...tokens, series: page.config.colours.map((colour) => colour[name]) };
 }
 
-function useTheme(page, theme) {
-  document.documentElement.dataset.theme = theme;
-  drawOpen(page);
-}
-
-function connectTheme(page) {
-  byId('theme').addEventListener('click', () => {
-    const theme = document.documentElement.dataset.theme === 'dark' ? 'light' : 'dark';
-    try { localStorage.setItem('gtrace-theme', theme); } catch { /* storage is refused: the choice lasts as long as the page */ }
-    useTheme(page, theme);
-  });
-  matchMedia('(prefers-color-scheme: dark)').addEventListener('change', (event) => {
-    let stored = null;
-    try { stored = localStorage.getItem('gtrace-theme'); } catch { /* as above */ }
-    if (!stored) useTheme(page, event.matches ? 'dark' : 'light');
-  });
-}
-
-/** On paper every claim is open, and light. */
+/** On paper every claim is open. */
 function connectPrinting(page) {
-  const before = { theme: 'light', closed: [] };
+  let closed = [];
   window.addEventListener('beforeprint', () => {
-    before.theme = document.documentElement.dataset.theme;
-    before.closed = claims().filter((claim) => !claim.open);
-    before.closed.forEach((claim) => { claim.open = true; });
-    useTheme(page, 'light');
+    closed = claims().filter((claim) => !claim.open);
+    closed.forEach((claim) => { claim.open = true; });
+    drawOpen(page);
   });
-  window.addEventListener('afterprint', () => {
-    before.closed.forEach((claim) => { claim.open = false; });
-    useTheme(page, before.theme);
-  });
+  window.addEventListener('afterprint', () => { closed.forEach((claim) => { claim.open = false; }); });
 }
 
 start();

@@ -28,7 +28,7 @@ if TYPE_CHECKING:
     from gtrace.lab.claims import Finding
     from gtrace.lab.results import Result, Results
 
-LAB_SCRIPTS: Final = ("format.js", "labchart.js", "labtable.js", "lab.js")
+LAB_SCRIPTS: Final = ("format.js", "unpack.js", "theme.js", "labchart.js", "labtable.js", "lab.js")
 SERIES: Final = (State.NATIVE, State.GIL_WAIT, State.RUNNING, State.LOCK_WAIT, State.IO_WAIT,
                  State.STALLED, State.BLOCKED)  # fmt: skip
 """The states whose colours the curves of a chart borrow, in this order."""

@@ -6,26 +6,21 @@ import { formatCount, formatDuration, formatInstant, formatPercent, significant 
 import { blameWithin, waitingOf } from './blame.js';
 import { connectGestures, toggleHelp } from './gestures.js';
 import { heldIntervals, heldSums, holdsWithin } from './gil.js';
-import { decodeStore, fromBase91, inflate, intervalAt } from './store.js';
+import { decodeStore, intervalAt } from './store.js';
 import { blameRows, holdRows, longestOf, standingRows, threadRows, waitRows, wakeupRows } from './tables.js';
 import { folding } from './lanes.js';
 import { lockRows } from './locks.js';
 import { tableOptions } from './tableoptions.js';
 import { createTable, make, setRows } from './tableview.js';
-import { arrange, createTimeline, pin, redraw, select, show, showAll, showChosen, undo, useHeld, useTheme, wholeOf, zoom } from './timeline.js';
+import { connectButtons, show } from './navigate.js';
+import { connectTheme, themeNow } from './theme.js';
+import { arrange, createTimeline, pin, redraw, select, showChosen, useHeld, useTheme, wholeOf } from './timeline.js';
 import { formatHash, parseHash, sameRange } from './view.js';
+import { loadPlotly } from './unpack.js';
 import { latenciesWithin } from './wakeups.js';
 
 const LONGEST_HOLDS = 50;
 const byId = (id) => document.getElementById(id);
-
-/** The colours the style sheet has in use. */
-function themeNow() {
-  const style = getComputedStyle(document.documentElement);
-  const token = (name) => style.getPropertyValue(`--${name}`).trim();
-  const names = ['ink', 'muted', 'rule', 'page', 'accent'];
-  return { name: document.documentElement.dataset.theme === 'dark' ? 'dark' : 'light', tokens: Object.fromEntries(names.map((n) => [n, token(n)])) };
-}
 
 async function start() {
   const config = JSON.parse(byId('config').textContent);
@@ -36,10 +31,10 @@ async function start() {
   page.timeline = createTimeline(world, { onSelect: (range) => chooseRange(page, range), onMove: () => writeHash(page) });
   page.tables = createTables(page);
   buildLegend(page);
-  useTheme(page.timeline, themeNow().name, themeNow().tokens);
+  useTheme(page.timeline, themeNow());
   connectGestures(page.timeline);
   connectControls(page);
-  connectTheme(page);
+  connectTheme(byId('theme'), () => retheme(page));
   readHash(page);
   new ResizeObserver(() => redraw(page.timeline)).observe(page.timeline.body);
   requestAnimationFrame(() => setTimeout(() => { tellReady('timeline'); finish(page); }, 0));
@@ -59,8 +54,7 @@ async function finish(page) {
   recountGil(page);
   tellReady('tables');
   await documentParsed();
-  await loadPlotly();
-  page.plotly = window.Plotly;
+  page.plotly = await loadPlotly(byId('plotly').textContent);
   drawCharts(page);
   let width = window.innerWidth;
   window.addEventListener('resize', () => {
@@ -81,12 +75,6 @@ function pause() { return new Promise((resolve) => { setTimeout(resolve, 0); });
 function documentParsed() {
   if (document.readyState !== 'loading') return Promise.resolve();
   return new Promise((resolve) => { document.addEventListener('DOMContentLoaded', resolve, { once: true }); });
-}
-
-async function loadPlotly() {
-  const script = document.createElement('script');
-  script.textContent = new TextDecoder().decode(await inflate(fromBase91(byId('plotly').textContent)));
-  document.head.append(script);
 }
 
 // ---- tables -------------------------------------------------------------------------------------
@@ -270,10 +258,7 @@ function writeLegend(page) {
 function connectControls(page) {
   const { timeline } = page;
   const on = (id, action) => byId(id).addEventListener('click', action);
-  on('zoom-in', () => zoom(timeline, 1 / 2));
-  on('zoom-out', () => zoom(timeline, 2));
-  on('zoom-fit', () => showAll(timeline));
-  on('undo', () => undo(timeline));
+  connectButtons(timeline, byId);
   on('help-button', () => toggleHelp(timeline));
   on('range-fit', () => showChosen(timeline));
   on('range-clear', () => select(timeline, null));
@@ -299,28 +284,10 @@ function connectControls(page) {
   });
 }
 
-function connectTheme(page) {
-  const apply = (theme) => {
-    document.documentElement.dataset.theme = theme;
-    useTheme(page.timeline, themeNow().name, themeNow().tokens);
-    if (page.plotly) drawCharts(page);
-  };
-  byId('theme').addEventListener('click', () => {
-    const theme = document.documentElement.dataset.theme === 'dark' ? 'light' : 'dark';
-    try { localStorage.setItem('gtrace-theme', theme); } catch { /* storage is refused: the choice lasts as long as the page */ }
-    apply(theme);
-  });
-  const before = { theme: 'light' };
-  window.addEventListener('beforeprint', () => {
-    before.theme = document.documentElement.dataset.theme;
-    if (before.theme === 'dark') apply('light');
-  });
-  window.addEventListener('afterprint', () => { if (before.theme === 'dark') apply('dark'); });
-  matchMedia('(prefers-color-scheme: dark)').addEventListener('change', (event) => {
-    let stored = null;
-    try { stored = localStorage.getItem('gtrace-theme'); } catch { /* as above */ }
-    if (!stored) apply(event.matches ? 'dark' : 'light');
-  });
+/** Draws everything again in the colours of the theme. */
+function retheme(page) {
+  useTheme(page.timeline, themeNow());
+  if (page.plotly) drawCharts(page);
 }
 
 function writeHash(page) {

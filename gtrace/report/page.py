@@ -25,9 +25,10 @@ if TYPE_CHECKING:
     from gtrace.timeline.timeline import RunInfo, Timeline
 
 SCRIPTS: Final = (
-    "format.js", "store.js", "aggregate.js", "gil.js", "groups.js", "blame.js", "locks.js", "wakeups.js",
-    "view.js", "tables.js", "charts.js", "draw.js", "strips.js", "joins.js", "tooltip.js",
-    "marks.js", "lanes.js", "timeline.js", "gestures.js", "tableoptions.js", "tableview.js", "main.js",
+    "format.js", "unpack.js", "store.js", "aggregate.js", "gil.js", "groups.js", "blame.js", "locks.js",
+    "wakeups.js", "view.js", "navigate.js", "theme.js", "tables.js", "charts.js", "draw.js", "strips.js",
+    "joins.js", "tooltip.js", "marks.js", "lanes.js", "timeline.js", "gestures.js", "tableoptions.js",
+    "tableview.js", "main.js",
 )  # fmt: skip
 """The page's modules, each after those it imports."""
 WAKEUP_CAUSES: Final = {

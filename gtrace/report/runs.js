@@ -2,17 +2,19 @@
 
 import { STATES, buildSums, laneTotals } from './aggregate.js';
 import { drawLanes, paintOf, stripePatterns } from './draw.js';
-import { axisTicks, formatDuration, formatPercent } from './format.js';
+import { formatDuration, formatPercent } from './format.js';
 import { peakAlive } from './groups.js';
 import { arrangeRows, folding, rowFor } from './lanes.js';
 import { decodeStore } from './store.js';
-import { drawAxis, prepare } from './strips.js';
-import { clampView, panBy, sameRange, zoomAt } from './view.js';
+import { drawAxis, drawTicks, prepare } from './strips.js';
+import { sameRange } from './view.js';
 
 /** Above so many lanes a run's pools are folded from the start. */
 const MANY_LANES = 12;
 /** Shares below this are left out of the words of a run. */
 const LEAST_SHARE = 0.005;
+/** A view that does not change for so long rests, ms. */
+const REST = 90;
 
 /**
  * One run: as much of a timeline as rows, labels and words under the pointer need.
@@ -50,6 +52,7 @@ export async function createRuns(config, element) {
   const all = {
     config, element, whole: { from: 0, to: duration }, view: { from: 0, to: duration }, hidden: new Set(), history: [], runs: [], drag: null, frame: 0, onMove: () => {},
   };
+  all.moved = () => { redrawRuns(all); all.onMove(); };
   const shared = { states: config.states, evidence: config.evidence };
   all.runs = await Promise.all(config.runs.map((run, i) => createRun(all, {
     config: { ...run, ...shared }, root: element(`run-${i}`), blob: element(`blob-${i}`).textContent,
@@ -57,10 +60,10 @@ export async function createRuns(config, element) {
   return all;
 }
 
-/** Takes up the colours of the theme. */
-export function useColours(all, theme, tokens) {
+/** Takes up the colours of a theme. @param {object} all @param {{name: string, tokens: Record<string, string>}} theme */
+export function useColours(all, { name, tokens }) {
   all.ink = tokens;
-  all.paint = paintOf(all.config.states, theme, tokens);
+  all.paint = paintOf(all.config.states, name, tokens);
   for (const run of all.runs) run.patterns = stripePatterns(run.canvas.getContext('2d'), all.paint);
   redrawRuns(all);
 }
@@ -74,6 +77,7 @@ export function redrawRuns(all) {
 function drawRuns(all) {
   const ratio = Math.min(window.devicePixelRatio || 1, 2);
   for (const run of all.runs) drawRun(run, ratio);
+  recountShares(all);
   const width = all.runs[0].width;
   drawAxis(all.element('runs-axis'), all.view, { line: all.paint.line, muted: all.ink.muted }, { width, ratio });
   const { from, to } = all.view;
@@ -86,7 +90,7 @@ function drawRun(run, ratio) {
   const height = Math.max(1, Math.min(run.scroll.clientHeight, run.rows.length * run.row.height));
   const size = { width: run.width, height, ratio };
   const context = prepare(run.canvas, size);
-  drawTicks(context, all, size);
+  drawTicks(context, all.view, all.paint.line, size);
   const top = run.scroll.scrollTop;
   const first = Math.floor(top / run.row.height);
   const last = Math.min(run.rows.length, Math.ceil((top + height) / run.row.height));
@@ -98,14 +102,6 @@ function drawRun(run, ratio) {
   }, size);
   drawEnd(context, run, size);
   drawRange(context, all, size);
-  writeShares(run);
-}
-
-function drawTicks(context, all, size) {
-  context.fillStyle = all.paint.line;
-  for (const tick of axisTicks(all.view.from, all.view.to, size.width / 110).at) {
-    context.fillRect(Math.round(((tick - all.view.from) / (all.view.to - all.view.from)) * size.width), 0, 1, size.height);
-  }
 }
 
 /** Where a run ends that is shorter than the longest: after it there is nothing, not something idle. */
@@ -135,7 +131,17 @@ function drawRange(context, all, size) {
   context.globalAlpha = 1;
 }
 
-/** What the threads of a run did in the part in view, as a bar and in words. */
+/** Counting over all lanes costs more than drawing those in sight, so it waits until the view rests. */
+function recountShares(all) {
+  if (all.counted && sameRange(all.counted, all.view)) return;
+  clearTimeout(all.sharesTimer);
+  all.sharesTimer = setTimeout(() => {
+    all.counted = all.view;
+    all.runs.forEach(writeShares);
+  }, all.counted ? REST : 0);
+}
+
+/** What the threads of a run did in the part in view, in words. */
 function writeShares(run) {
   const { view } = run.all;
   const seconds = new Float64Array(STATES);
@@ -148,23 +154,3 @@ function writeShares(run) {
   const seen = shares.filter(({ share }) => share >= LEAST_SHARE).sort((a, b) => b.share - a.share);
   run.element('shares').textContent = seen.length ? seen.map(({ state, share }) => `${state.label} ${formatPercent(share)}`).join(' · ') : 'nothing in view';
 }
-
-/** Shows another part of all runs; `remember` says whether the way back leads here. */
-export function showRuns(all, view, remember = true) {
-  const next = clampView(view, all.whole);
-  if (sameRange(next, all.view)) return;
-  if (remember) all.history.push(all.view);
-  all.view = next;
-  redrawRuns(all);
-  all.onMove();
-}
-
-/** Back to the view before the last move. */
-export function undoRuns(all) {
-  const before = all.history.pop();
-  if (before) showRuns(all, before, false);
-}
-
-export const zoomRuns = (all, factor, time) => showRuns(all, zoomAt(all.view, time ?? (all.view.from + all.view.to) / 2, factor, all.whole));
-export const panRuns = (all, share) => showRuns(all, panBy(all.view, share, all.whole));
-export const showAllRuns = (all) => showRuns(all, all.whole);

@@ -210,3 +210,17 @@ export function drawAxis(canvas, view, colours, size) {
     context.fillText(text, Math.min(Math.max(x - wide / 2, 0), size.width - wide), HEIGHT.axis / 2 - 2);
   }
 }
+
+/**
+ * Lines through the lanes where the axis has its ticks.
+ * @param {CanvasRenderingContext2D} context
+ * @param {import('./view.js').Range} view
+ * @param {string} colour
+ * @param {{width: number, height: number}} size
+ */
+export function drawTicks(context, view, colour, size) {
+  context.fillStyle = colour;
+  for (const tick of axisTicks(view.from, view.to, size.width / 110).at) {
+    context.fillRect(Math.round(((tick - view.from) / (view.to - view.from)) * size.width), 0, 1, size.height);
+  }
+}

@@ -3,14 +3,15 @@
 import { STATES, SUMS, laneTotals } from './aggregate.js';
 import { slicesOf } from './charts.js';
 import { drawLanes, hasRoom, paintOf, stripePatterns } from './draw.js';
-import { axisTicks, elide, formatCount, formatDuration } from './format.js';
+import { elide, formatCount, formatDuration } from './format.js';
 import { peakAlive } from './groups.js';
 import { arrangeRows, rowFor } from './lanes.js';
 import { drawMarks } from './marks.js';
 import { intervalAt, laneEnd, laneStart } from './store.js';
-import { coresInUse, drawAxis, drawCores, drawGil, drawOverview, prepare, spreadCells } from './strips.js';
+import { coresInUse, drawAxis, drawCores, drawGil, drawOverview, drawTicks, prepare, spreadCells } from './strips.js';
 import { cellWords, intervalWords, showWords } from './tooltip.js';
-import { clampView, panBy, sameRange, withMargin, zoomAt } from './view.js';
+import { show } from './navigate.js';
+import { sameRange, withMargin } from './view.js';
 
 /**
  * @param {object} world `config store sums`
@@ -33,6 +34,7 @@ export function createTimeline(world, callbacks) {
     overviewCells: null, cores: null, held: null, frame: 0, width: 0, names: config.threads.map((thread) => thread.name),
   };
   self.rearrange = () => arrange(self);
+  self.moved = () => { redraw(self); callbacks.onMove(); };
   self.rearrange();
   return self;
 }
@@ -43,9 +45,9 @@ export function arrange(self) {
   redraw(self);
 }
 
-/** Takes up the colours of the theme. */
-export function useTheme(self, theme, tokens) {
-  self.paint = paintOf(self.world.config.states, theme, tokens);
+/** Takes up the colours of a theme. @param {object} self @param {{name: string, tokens: Record<string, string>}} theme */
+export function useTheme(self, { name, tokens }) {
+  self.paint = paintOf(self.world.config.states, name, tokens);
   self.ink = tokens;
   self.patterns = stripePatterns(self.canvas.getContext('2d'), self.paint);
   redraw(self);
@@ -64,7 +66,7 @@ function draw(self) {
   const height = Math.max(1, Math.min(self.scroll.clientHeight, self.rows.length * self.row.height));
   if (self.width !== width) { self.width = width; self.overviewCells = null; self.cores = null; }
   const scene = sceneOf(self, height);
-  drawGrid(self, prepare(self.canvas, { width, height, ratio }), { width, height });
+  drawTicks(prepare(self.canvas, { width, height, ratio }), self.view, self.paint.line, { width, height });
   drawLanes(self.canvas, scene, { width });
   drawMarks(self, scene, { width, height, ratio });
   drawStrips(self, scene, { width, ratio });
@@ -127,13 +129,6 @@ function sceneOf(self, height) {
   };
 }
 
-function drawGrid(self, context, size) {
-  context.fillStyle = self.paint.line;
-  for (const tick of axisTicks(self.view.from, self.view.to, size.width / 110).at) {
-    context.fillRect(Math.round(((tick - self.view.from) / (self.view.to - self.view.from)) * size.width), 0, 1, size.height);
-  }
-}
-
 function writeNote(self, scene, width) {
   const { from, to } = self.view;
   const { store } = self.world;
@@ -146,26 +141,6 @@ function writeNote(self, scene, width) {
   if (self.search) words.push(`${self.shown.length} of ${self.order.length} threads match “${self.search}”`);
   self.element('view-note').textContent = words.join(' · ');
 }
-
-/** Shows another part of the run; `remember` says whether the way back leads here. */
-export function show(self, view, remember = true) {
-  const next = clampView(view, self.whole);
-  if (sameRange(next, self.view)) return;
-  if (remember) self.history.push(self.view);
-  self.view = next;
-  redraw(self);
-  self.callbacks.onMove();
-}
-
-/** Back to the view before the last move. */
-export function undo(self) {
-  const before = self.history.pop();
-  if (before) show(self, before, false);
-}
-
-export const zoom = (self, factor, time) => show(self, zoomAt(self.view, time ?? (self.view.from + self.view.to) / 2, factor, self.whole));
-export const pan = (self, share) => show(self, panBy(self.view, share, self.whole));
-export const showAll = (self) => show(self, self.whole);
 
 /** Zooms to the selection, else to the pinned interval. */
 export function showChosen(self) {

@@ -155,6 +155,23 @@ export function showWords(element, words, states) {
   element.replaceChildren(head, ...plain, list);
 }
 
+/**
+ * Shows words beside the pointer, within the window; hides them where there are none.
+ * @param {HTMLElement} tooltip
+ * @param {Words | null} words
+ * @param {object[]} states
+ * @param {PointerEvent} event
+ */
+export function showAt(tooltip, words, states, event) {
+  tooltip.hidden = !words;
+  if (!words) return;
+  showWords(tooltip, words, states);
+  const { offsetWidth: width, offsetHeight: height } = tooltip;
+  const left = event.clientX + 16 + width > window.innerWidth ? event.clientX - width - 12 : event.clientX + 16;
+  const top = event.clientY + 18 + height > window.innerHeight ? event.clientY - height - 12 : event.clientY + 18;
+  tooltip.style.transform = `translate(${Math.max(4, left)}px, ${Math.max(4, top)}px)`;
+}
+
 function paragraph(text) {
   const element = document.createElement('p');
   element.className = 'words-plain';

@@ -208,13 +208,11 @@ def test_a_drag_in_one_run_zooms_all(open_page):
 
 def test_the_shares_beside_a_run_are_of_the_part_in_view(open_page):
     opened = open_page(KINDS["two runs"])
-    shares = opened.page.locator("#run-1 .run-shares")
-    opened.settle()
-    assert shares.inner_text() == "lock wait 50 % · running 25 % · sleep 25 %"
+    shares = lambda text: opened.page.locator("#run-1 .run-shares", has_text=text)  # noqa: E731  of one place
+    shares("lock wait 50 % · running 25 % · sleep 25 %").wait_for()
     drag(opened, 0, 0.6, 0.9)
     opened.wait_for_note(r"^30\.\d ms in view|^29\.\d ms in view")
-
-    assert shares.inner_text() == "nothing in view"
+    shares("nothing in view").wait_for()
 
 
 def test_keys_and_buttons_move_all_runs(open_page):

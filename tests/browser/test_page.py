@@ -35,7 +35,7 @@ def test_nothing_is_wider_than_the_window(open_page, width, theme):
 def test_a_phone_shows_the_whole_verdict_and_all_of_the_head(open_page):
     function = "ThreadedTaskDispatcher.handler_thread_of_the_long_name (tasks.py:64)"
     opened = open_page(timeline(SMALL.replace("crunch (a.py:3)", function)), width=360)
-    assert function.split(" ", maxsplit=1)[0] in opened.text(".verdict-text")
+    assert function.partition(" ")[0] in opened.text(".verdict-text")
     assert opened.page.evaluate("document.documentElement.scrollWidth") <= 360
     for element in opened.page.locator(".top .meta span, #theme").all():
         box = element.bounding_box()
