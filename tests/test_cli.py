@@ -283,3 +283,14 @@ def test_a_terminal_s_encoding_may_be_poor(finished):
 
     assert (done.returncode, done.stderr) == (0, "")
     assert "MainThread" in done.stdout
+
+
+@pytest.mark.parametrize("opens", [True, False])
+def test_a_page_that_no_browser_shows_is_named(finished, monkeypatch, capsys, opens):
+    seen = []
+    monkeypatch.setattr("webbrowser.open", lambda address: seen.append(address) or opens)
+
+    assert main(["report", str(finished), "-o", "page.html", "--open", "--quiet"]) == 0
+    assert seen == [Path("page.html").absolute().as_uri()]
+    said = capsys.readouterr().err
+    assert said == ("" if opens else "note: no browser was found: open page.html in one\n")

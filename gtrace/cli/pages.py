@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import sys
 from typing import TYPE_CHECKING, Final
 
 from gtrace.cli.files import write_text
@@ -23,7 +24,10 @@ def write_page(page: Path, html: str) -> None:
 
 
 def open_page(page: Path) -> None:
-    """Shows ``page`` in the user's browser."""
+    """Shows ``page`` in the user's browser, or says that there is none."""
     import webbrowser
 
-    webbrowser.open(page.absolute().as_uri())
+    from gtrace.cli.console import clean
+
+    if not webbrowser.open(page.absolute().as_uri()):
+        print(f"note: no browser was found: open {clean(str(page))} in one", file=sys.stderr)
