@@ -105,6 +105,7 @@ def test_a_thread_can_wait_for_itself():
     found = stood(standing("waits", 1, X), standing("has", 1, X))
     assert [len(one.links) for one in find_deadlocks(found)] == [1]
     assert "which it has itself" in judge(found).text
+    assert judge(found).advice == "Take that lock once, or make it an RLock."
 
 
 def test_a_cycle_seen_at_two_times_is_one():
@@ -123,6 +124,42 @@ def test_the_verdict_names_the_threads_the_locks_and_the_lines():
     assert "A waits for lock_20 in f (a.py:1), which B has since f (a.py:2); B waits for" in found.text
     assert "main waited for them" in found.text
     assert "same order" in found.advice
+
+
+def crossed(pairs, behind=0):
+    """So many pairs of threads that wait for each other, and so many that wait for the end of the first."""
+    names = [f"{side}{n}" for n in range(pairs) for side in "AB"] + [f"C{n}" for n in range(behind)]
+    rows = [standing("waits", 2 * pairs + n, 0x30, kind="thread", owner_lane=0) for n in range(behind)]
+    for lane in range(0, 2 * pairs, 2):
+        one, other = 0x100 + lane, 0x101 + lane
+        rows += [standing("waits", lane, other), standing("has", lane, one)]
+        rows += [standing("waits", lane + 1, one), standing("has", lane + 1, other)]
+    return stood(*rows, text="\n".join(f"{name} 0-100 lock_wait reason=lock" for name in names))
+
+
+@pytest.mark.parametrize(
+    ("pairs", "end"),
+    [
+        (1, "and would have for ever."),
+        (2, "and would have for ever. There was one more."),
+        (3, "and would have for ever. There were 2 more such cycles."),
+    ],
+)
+def test_further_cycles_are_counted(pairs, end):
+    assert judge(crossed(pairs)).text.endswith(end)
+
+
+@pytest.mark.parametrize(
+    ("behind", "end"),
+    [
+        (1, "for ever. C0 waited for them."),
+        (2, "for ever. C0 and C1 waited for them."),
+        (5, "for ever. C0, C1, C2, C3 and C4 waited for them."),
+        (7, "for ever. C0, C1, C2, C3, C4 and 2 others waited for them."),
+    ],
+)
+def test_of_those_that_wait_behind_a_cycle_the_first_are_named(behind, end):
+    assert judge(crossed(1, behind)).text.endswith(end)
 
 
 def test_a_join_in_the_cycle_is_told_as_one():
