@@ -103,6 +103,18 @@ def test_a_thread_that_never_began_is_none(path):
     assert read_registry(path).threads == []
 
 
+def test_greenlets_that_stand_in_for_threads_are_none(path):
+    """No thread runs in the one that started it; who gets a native id again was started by another."""
+    written = Journal(str(path))
+    for key, parent, tid in ((1, -1, 7), (2, 7, 7), (3, 7, 8), (4, 7, 8)):
+        written.append("start", time=key, key=key, parent=parent, target="", created="")
+        written.append("begin", **{**BEGIN, "key": key, "tid": tid, "name": f"n{key}"})
+    found = read_registry(path)
+
+    assert [thread.name for thread in found.threads] == ["n1", "n3", "n4"]
+    assert ["n2. They run in the thread that started them" in note for note in found.notes] == [True]
+
+
 def test_a_journal_that_cannot_grow_counts_what_it_lost(path, monkeypatch):
     monkeypatch.setattr(journal, "CHUNK", 1 << 16)
     written = Journal(str(path))

@@ -55,6 +55,7 @@ class Registry:
     damaged: int = 0
 
 
+MOST_NAMED: Final = 5
 NUMBER: Final = (int,)
 TEXT: Final = (str,)
 FIELDS: Final[dict[str, dict[str, tuple[type, ...]]]] = {
@@ -136,8 +137,25 @@ def read_registry(path: Path) -> Registry:
         else:
             registry.damaged += 1
     # a thread that was asked for and never began has no native id, and is no thread
-    registry.threads = [t for t in threads.values() if t.begin_ns is not None]
+    began = [t for t in threads.values() if t.begin_ns is not None]
+    registry.threads = [t for t in began if not _is_greenlet(t)]
+    greenlets = [t.name for t in began if _is_greenlet(t)]
+    if greenlets:
+        registry.notes.append(_about(greenlets))
     return registry
+
+
+def _is_greenlet(thread: ThreadRecord) -> bool:
+    """Whether it runs in the thread that started it, as only greenlets do that stand in for threads."""
+    return thread.parent >= 0 and thread.parent == thread.tid
+
+
+def _about(greenlets: list[str]) -> str:
+    shown = ", ".join(greenlets[:MOST_NAMED]) + (" and others" if len(greenlets) > MOST_NAMED else "")
+    return (
+        f"What the program calls threads are greenlets in part (gevent, eventlet): {shown}. They run in the"
+        " thread that started them, and are told as part of it."
+    )
 
 
 def _is_whole(record: dict[str, Any]) -> bool:
