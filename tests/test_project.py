@@ -13,10 +13,13 @@ from pathlib import Path
 from typing import Final
 
 import pytest
+from timelines import timeline
 
 import gtrace
 from gtrace.analysis.checks import VERDICTS
+from gtrace.analysis.summary import summarize
 from gtrace.model import State
+from gtrace.timeline.timeline import INTERVAL_COLUMNS
 
 ROOT: Final = Path(__file__).parents[1]
 README: Final = (ROOT / "README.md").read_text(encoding="utf-8")
@@ -147,6 +150,19 @@ def test_the_formats_tell_every_verdict_in_the_order_in_which_they_are_tried():
     table = formats.partition("### The verdict's codes")[2].partition("\n## ")[0]
 
     assert tuple(re.findall(r"^\| `(\w+)` \|", table, re.MULTILINE)) == VERDICTS
+
+
+def test_the_formats_tell_every_column_of_the_intervals_and_every_key_of_the_summary():
+    formats = (ROOT / "docs" / "formats.md").read_text(encoding="utf-8")
+    _, intervals, summary, _ = re.split(
+        r"^## The (?:intervals|summary|comparison).*$", formats, flags=re.MULTILINE
+    )
+    example = summarize(timeline("main 0-10 running"))
+
+    assert [name for name in INTERVAL_COLUMNS if f"`{name}`" not in intervals] == []
+    assert [
+        name for name in {**example, **example["threads"][0]} if not re.search(rf"\b{name}\b", summary)
+    ] == []
 
 
 @pytest.mark.parametrize("document", DOCUMENTS, ids=lambda path: path.name)
