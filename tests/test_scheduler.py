@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import io
 import json
 import os
 import signal
@@ -20,6 +21,7 @@ from scheduler_support import (
 )  # fmt: skip
 
 from gtrace.evidence.scheduler import SwitchKind, on_core, read_scheduler
+from gtrace.recorder import scheduler
 from gtrace.recorder.scheduler.outside import settle, warm_up
 
 
@@ -569,3 +571,20 @@ def test_thread_times_are_nanoseconds_on_a_core_and_waiting_for_one(path):
     assert 0.19e9 < ran < 0.3e9
     assert int(second.split()[1]) >= int(first.split()[1])
     assert none == "None"
+
+
+def test_a_thread_asks_for_its_own_times(path):
+    code = """
+        tid = threading.get_native_id()
+        burn(0.05)
+        before, own, after = scheduler.thread_times(tid), scheduler.own_times(), scheduler.thread_times(tid)
+        print(all(a <= b <= c for a, b, c in zip(before, own, after)))
+        run_threads(1, lambda: print(scheduler.own_times()[0] < own[0]))
+    """
+    assert run(path, code, prelude=PRELUDE) == "True\nTrue\n"
+
+
+@pytest.mark.parametrize("said", [b"0 0 0\n", b"", b"1 2\n", b"no numbers here\n"])
+def test_a_kernel_that_does_not_count_is_not_taken_for_one_that_counted_nothing(monkeypatch, said):
+    monkeypatch.setattr(scheduler, "open", lambda *_, **__: io.BytesIO(said), raising=False)
+    assert scheduler.thread_times(1) is None
