@@ -14,15 +14,17 @@ export function tableOptions(config, seen) {
   const labels = Object.fromEntries(config.states.map((state) => [state.id, state.label]));
   const step = Math.max(1, config.duration / 1e4);
   const every = config.switchInterval ? ` (${formatDuration(config.switchInterval)})` : '';
-  const blame = config.endsIn ? withFunction(BLAME, ENDED_IN) : BLAME;
-  const holds = config.endsIn ? withFunction(holdOptions(every, step), ENDED_IN) : holdOptions(every, step);
-  return { threads: threadOptions(seen, step), waits: waitOptions(labels), locks: lockOptions(step), blame, holds, wakeups: wakeupOptions(step), standing: STANDING };
+  const options = { threads: threadOptions(seen, step), waits: waitOptions(labels), locks: lockOptions(step), blame: BLAME, holds: holdOptions(every, step), wakeups: wakeupOptions(step), standing: STANDING };
+  if (!config.endsIn) return options;
+  return { ...options, locks: withColumn(options.locks, WENT_ON_TO), blame: withColumn(BLAME, ENDED_IN), holds: withColumn(options.holds, ENDED_IN) };
 }
 
 /** Without calls, all that is known of a hold is where it ended. */
 const ENDED_IN = { key: 'function', label: 'Which ended in', type: 'text', title: 'where the thread stood when it let go of the GIL; no calls were recorded' };
 
-function withFunction(options, column) {
+const WENT_ON_TO = { key: 'wakerIn', label: 'Which went on to', type: 'text', title: 'where that thread stood when it let go of the GIL next; no calls were recorded' };
+
+function withColumn(options, column) {
   return { ...options, columns: options.columns.map((own) => (own.key === column.key ? column : own)) };
 }
 

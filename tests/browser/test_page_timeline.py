@@ -48,6 +48,7 @@ def test_without_calls_a_hold_is_said_to_end_where_its_site_is(open_page):
     for table in ("blame", "holds"):
         heads = opened.page.locator(f"#table-{table} th").all_inner_texts()
         assert any(head.startswith("Which ended in") for head in heads), heads
+    assert any("went on to" in head for head in opened.page.locator("#table-locks th").all_inner_texts())
 
 
 def test_hovering_many_intervals_tells_the_shares(open_page):
