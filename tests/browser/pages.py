@@ -89,8 +89,8 @@ def drag(opened, start, end, y=20):
     opened.page.mouse.up()
 
 
-PIXELS_OF_A_ROW = """y => {
-    const canvas = document.querySelector('#lane-canvas');
+PIXELS_OF_A_ROW = """([id, y]) => {
+    const canvas = document.querySelector(id);
     const {data} = canvas.getContext('2d').getImageData(0, y, canvas.width, 1);
     const found = {};
     for (let i = 0; i < data.length; i += 4) {
@@ -101,9 +101,9 @@ PIXELS_OF_A_ROW = """y => {
 }"""
 
 
-def pixels(opened, y):
-    """How many pixels of a row of the lanes have each colour."""
-    return opened.page.evaluate(PIXELS_OF_A_ROW, y)
+def pixels(opened, y, canvas="#lane-canvas"):
+    """How many pixels of a row of the lanes, or of another canvas, have each colour."""
+    return opened.page.evaluate(PIXELS_OF_A_ROW, [canvas, y])
 
 
 def settle(opened):

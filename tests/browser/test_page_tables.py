@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import csv
 import math
+import re
 from dataclasses import replace
 
 import pandas as pd
@@ -98,6 +99,32 @@ def test_blame_names_waiter_holder_and_function(open_page):
         "w1 30.0 ms 1 30.0 ms w2 parse (a.py:9)",
         "w2 30.0 ms 1 30.0 ms w1 crunch (a.py:3)",
     ]
+
+
+def test_a_row_of_blame_leads_to_the_longest_wait_it_tells_of(open_page):
+    opened = open_page(
+        timeline("""
+    main  0-10  running f
+    main  10-20 sleep
+    main  20-60 running f
+    w1    0-10  gil_wait g <- main
+    w1    10-20 running g
+    w1    20-60 gil_wait g <- main
+    w1    60-65 running g
+    """)
+    )
+    opened.page.locator("#table-blame").get_by_role("button", name="w1", exact=True).click()
+    assert re.search(r"w1\s+GIL wait.*lasted\s+40\.0 ms", opened.text("#pinned"), re.DOTALL)
+
+
+def test_a_function_is_told_apart_from_its_place_and_never_called_by_itself(open_page):
+    opened = open_page(
+        timeline('main 0-100 preempted "crunch (deep/numbers.py:3)" caller="crunch (deep/numbers.py:3)"')
+    )
+    row = opened.page.locator("#table-waits tbody tr")
+    assert row.locator(".place").all_inner_texts() == ["(deep/numbers.py:3)"]
+    assert row.locator("td").last.inner_text() == "–"
+    assert row.locator(".place").evaluate("one => one.getClientRects().length") == 1
 
 
 def test_wake_up_latencies_are_told_by_cause_for_the_selected_range(open_page):

@@ -294,6 +294,18 @@ def test_the_strip_of_the_gil_tells_who_holds_it_and_a_click_pins_it(open_page):
     assert re.search(r"^w2\s+running", opened.text("#pinned"))
 
 
+def test_the_strip_of_the_gil_shows_what_its_holders_did_where_there_is_no_room_for_each(open_page):
+    states = ("running", "preempted", "sleep")
+    opened = open_page(
+        timeline("\n".join(f"main {at / 20}-{(at + 1) / 20} {states[at % 3]}" for at in range(3000)))
+    )
+    opened.page.wait_for_selector("#gil:visible")
+    settle(opened)
+    for y, colour in ((17, "47,138,42"), (10, "242,215,61"), (2, "none")):
+        found = pixels(opened, y, "#gil")
+        assert found[colour] > 0.9 * sum(found.values())
+
+
 IS_DRAWN = """id => {
     const canvas = document.querySelector(id);
     const {data} = canvas.getContext('2d').getImageData(0, canvas.height - 2, canvas.width, 1);
