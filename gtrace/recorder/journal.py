@@ -52,22 +52,22 @@ class Journal:
 
     def append_json(self, text: str) -> None:
         """Adds one line that is a JSON object already, in ASCII: for those of which there are thousands."""
-        line = (text + "\n").encode("ascii")
-        with self._lock:
-            try:
-                self._write(line)  # all of it or nothing, and no signal handler in the middle
-            except ValueError:
+        line = (text + "\n").encode()
+        try:
+            self._write(line)  # all of it or nothing, and no signal handler in the middle
+        except ValueError:
+            with self._lock:
                 self.lost += not self._write_further(line)
 
     def _append_last_word(self, text: str) -> None:
-        line = (text + "\n").encode("ascii")
+        line = (text + "\n").encode()
         with self._lock:
-            try:
-                self._write(line)
-            except ValueError:
-                self.lost += not (self._write_further(line) or self._write_in_reserve(line))
+            self.lost += not (self._write_further(line) or _has_written(self._write_reserved, line))
 
     def _write_further(self, line: bytes) -> bool:
+        """Here, where another thread has made room meanwhile, or in new chunks."""
+        if _has_written(self._write, line):
+            return True
         room = CHUNK - RESERVED
         parts = [line[place : place + room] for place in range(0, len(line), room)]
         if self._growing:  # this is a signal handler, which came in the middle
@@ -84,13 +84,6 @@ class Journal:
         self._write, self._write_reserved = chunks[-1]
         return True
 
-    def _write_in_reserve(self, line: bytes) -> bool:
-        try:
-            self._write_reserved(line)
-        except ValueError:
-            return False
-        return True
-
     def _new_chunk(self, flags: int = 0) -> tuple[Callable[[bytes], int], Callable[[bytes], int]]:
         """Gives what writes to the chunk, one after the other, and what writes to its reserve."""
         file = os.open(self.path, os.O_RDWR | os.O_CLOEXEC | os.O_NOFOLLOW | flags, 0o600)
@@ -99,7 +92,7 @@ class Journal:
             os.posix_fallocate(file, start, CHUNK)
             # pages that are in memory already are mapped by the dozen, those of an empty file one by one
             os.pwrite(file, bytes(CHUNK), start)
-            writers = _map(file, start, room).write, _map(file, start + room, RESERVED).write
+            writers = _writer(file, start, room), _writer(file, start + room, RESERVED)
             self._bytes += CHUNK
         finally:
             os.close(file)
@@ -116,6 +109,28 @@ class NoJournal:
 
     def append_json(self, text: str) -> None:
         """Keeps nothing."""
+
+
+def _has_written(write: Callable[[bytes], int], line: bytes) -> bool:
+    try:
+        write(line)
+    except ValueError:
+        return False
+    return True
+
+
+def _writer(file: int, start: int, room: int) -> Callable[[bytes], int]:
+    """Writes to a part of the file, one line behind the other; raises ValueError where there is no room."""
+    write = _map(file, start, room).write
+    if getattr(sys, "_is_gil_enabled", lambda: True)():
+        return write
+    lock = _thread.RLock()
+
+    def write_alone(line: bytes) -> int:
+        with lock:
+            return write(line)
+
+    return write_alone
 
 
 def _map(file: int, start: int, room: int) -> mmap.mmap:

@@ -118,7 +118,7 @@ class Registry:
 
     def record_main(self) -> None:
         main = threading.current_thread()
-        key = self._new_key(main)
+        key = self._keys[id(main)] = self._next_key()
         self._journal.append("start", time=monotonic_ns(), key=key, parent=-1, target="", created="")
         self._record_begin(key, main.name, main.daemon)
 
@@ -129,22 +129,17 @@ class Registry:
         self._tids.clear()
         self.record_main()
 
-    def _new_key(self, thread: threading.Thread) -> int:
-        key = self._keys[id(thread)] = self._next_key()
-        return key
-
-    def _own_tid(self) -> int:
-        return self._tids.get(get_ident()) or get_native_id()
-
     def _before_start(self, thread: threading.Thread) -> None:
         if thread._started.is_set():  # type: ignore[attr-defined]
             return  # a second start() raises, and the thread keeps its key
-        self._record_start(self._new_key(thread), _target(thread))
+        key = self._keys[id(thread)] = self._next_key()
+        self._record_start(key, _target(thread))
 
     def _record_start(self, key: int, target: str) -> None:
+        parent = self._tids.get(get_ident()) or get_native_id()
         self._journal.append_json(
-            f'{{"event":"start","time":{monotonic_ns()},"key":{key},"parent":{self._own_tid()}'
-            f',"target":{_quoted(target)},"created":{_call_site()}}}'
+            f'{{"event":"start","time":{monotonic_ns()},"key":{key},"parent":{parent}'
+            f',"target":{encode_basestring_ascii(target)},"created":{_call_site()}}}'
         )
 
     def _begin(self, thread: threading.Thread) -> int:
@@ -175,9 +170,10 @@ class Registry:
             return
         alive = threading.Thread.is_alive(thread)
         outcome = "ended" if not alive else "interrupted" if timeout is None else "timed out"
+        tid = self._tids.get(get_ident()) or get_native_id()
         limit = "null" if timeout is None else _encode(float(timeout))
         self._journal.append_json(
-            f'{{"event":"join","time":{began},"end":{monotonic_ns()},"tid":{self._own_tid()}'
+            f'{{"event":"join","time":{began},"end":{monotonic_ns()},"tid":{tid}'
             f',"key":{self._keys.get(id(thread), 0)},"timeout":{limit},"outcome":"{outcome}"}}'
         )
 
