@@ -294,3 +294,18 @@ def test_a_page_that_no_browser_shows_is_named(finished, monkeypatch, capsys, op
     assert seen == [Path("page.html").absolute().as_uri()]
     said = capsys.readouterr().err
     assert said == ("" if opens else "note: no browser was found: open page.html in one\n")
+
+
+@pytest.mark.parametrize(
+    "command",
+    [
+        ["compare", "a={0}", "b={0}", "--json", "written", "--no-report"],
+        ["compare", "a={0}", "b={0}", "-o", "written"],
+        ["check", "{0}", "--max-wall", "1ns", "--junit", "written"],
+    ],
+)
+def test_files_outlive_output_that_nobody_reads(finished, tmp_path, command, unread):
+    done = run_gtrace(*(word.format(finished) for word in command), stdout=unread)
+
+    assert (done.returncode, done.stderr) == (128 + signal.SIGPIPE, "")
+    assert (tmp_path / "written").stat().st_size > 100

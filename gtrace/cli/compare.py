@@ -56,9 +56,8 @@ def run(arguments: argparse.Namespace) -> int:
     from gtrace.analysis.compare import compare
     from gtrace.analysis.compared import as_data
     from gtrace.analysis.variants import sort_variants
-    from gtrace.cli.comparing import show_comparison
-    from gtrace.cli.console import Aside, Console
-    from gtrace.cli.files import STDOUT, put_output, require_writable, require_writable_output
+    from gtrace.cli.console import Aside
+    from gtrace.cli.files import put_output, require_writable, require_writable_output
 
     given = places(arguments.recordings, arguments.variant)
     if not arguments.no_report:
@@ -68,15 +67,14 @@ def run(arguments: argparse.Namespace) -> int:
     measured = _measured(given, timeline_of, Aside(quiet=arguments.quiet))
     found = sort_variants(measured)
     comparisons = compare([one.variant for one in found])
-    quiet = arguments.quiet
-    console = Aside(quiet=quiet) if arguments.json == STDOUT else Console(quiet=quiet)
-    show_comparison(found, comparisons, console)
-    if arguments.json is not None:
-        put_output(arguments.json, json.dumps(as_data(found, comparisons), indent=1) + "\n")
+    # files first: a reader of what is printed may leave at any line
     if not arguments.no_report:
         as_given = {os.path.abspath(path): path for _, path in given}
         shown = [(one, timeline_of(as_given[str(one.paths[one.typical_run])])) for one in found]
-        _write_page(shown, comparisons, arguments)
+        _write_page(shown, comparisons, arguments.output)
+    if arguments.json is not None:
+        put_output(arguments.json, json.dumps(as_data(found, comparisons), indent=1) + "\n")
+    _show(found, comparisons, arguments)
     return 0
 
 
@@ -138,15 +136,28 @@ def _counted(given: list[tuple[str, Path]], console: Console) -> Iterator[tuple[
 
 
 def _write_page(
-    drawn: Sequence[tuple[Sorted, Timeline]], comparisons: Sequence[Comparison], arguments: Any
+    drawn: Sequence[tuple[Sorted, Timeline]], comparisons: Sequence[Comparison], page: Path
 ) -> None:
-    from gtrace.cli.pages import open_page, write_page
+    from gtrace.cli.pages import write_page
     from gtrace.report.compare import Shown, render_comparison
 
-    page: Path = arguments.output
     shown = [Shown(one.variant, one.typical_run, timeline) for one, timeline in drawn]
     write_page(page, render_comparison(shown, comparisons))
-    if not arguments.quiet:
-        print(f"page: {page}", file=sys.stderr)
+
+
+def _show(found: Sequence[Sorted], comparisons: Sequence[Comparison], arguments: argparse.Namespace) -> None:
+    from gtrace.cli.comparing import show_comparison
+    from gtrace.cli.console import Aside, Console
+    from gtrace.cli.files import STDOUT
+    from gtrace.cli.pages import open_page
+
+    quiet = arguments.quiet
+    show_comparison(
+        found, comparisons, Aside(quiet=quiet) if arguments.json == STDOUT else Console(quiet=quiet)
+    )
+    if arguments.no_report:
+        return
+    if not quiet:
+        print(f"page: {arguments.output}", file=sys.stderr)
     if arguments.open:
-        open_page(page)
+        open_page(arguments.output)
