@@ -265,6 +265,21 @@ def test_waits_behind_a_holder_off_the_core_are_the_fault_of_the_machine():
     assert "others waited 0.02 s behind them" in judge(timeline(off)).text
 
 
+def test_a_busy_machine_does_not_hide_what_the_gil_costs_besides():
+    """Its threads lack a core for longer than twice as long as they wait for one that runs."""
+    text = "main 0-70 running f\nmain 70-100 sleep\nw1 0-70 gil_wait <- main\nw1 70-100 sleep"
+    off = "".join(f"\nw{n} 0-60 preempted gil=away\nw{n} 60-100 sleep" for n in (2, 3, 4))
+    found = judge(timeline(text + off))
+    assert found.code == "starved"
+    assert found.text.endswith("For the GIL of threads that ran they waited 0.07 s.")
+    assert judge(timeline(text + off.replace("60", "30"))).code != "starved"
+
+
+def test_a_function_that_is_the_programs_own_is_named_once():
+    text = KNOWN["away"].replace("blocked", 'blocked "work (a.py:1)" caller="work (a.py:1)"')
+    assert "above all in work (a.py:1): for what" in judge(timeline(text, LIGHT)).text
+
+
 def test_a_stall_that_nobody_waits_for_is_no_standstill():
     harmless = KNOWN["stalled"].replace("gil_wait <- main", "sleep")
     assert judge(timeline(harmless)).code != "stalled"

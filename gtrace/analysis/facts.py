@@ -208,7 +208,8 @@ def _top(intervals: pd.DataFrame, seconds: NDArray[np.float64], rows: Rows, keys
     totals = pd.Series(seconds[rows], index=chosen.index)
     sums = totals.groupby([chosen[key] for key in keys], observed=True).sum()
     pair: tuple[str, ...] = sums.index[int(sums.to_numpy().argmax())]
-    return " in ".join(brief(part) for part in pair if part)
+    # where only the agent tells, the function that waits is also the program's own
+    return " in ".join(dict.fromkeys(brief(part) for part in pair if part))
 
 
 def brief(function: str) -> str:

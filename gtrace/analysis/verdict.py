@@ -229,7 +229,7 @@ def away(facts: Facts) -> Verdict | None:
         f" libraries do not say. {_beside_the_waits(facts)}",
         "That call waits inside its library, for a file, a lock, the network or a thread of its own."
         if facts.calls_known
-        else f"Where they were {RECORD_CALLS}",
+        else f"Which call it was {RECORD_CALLS}",
         (("away from the GIL", f"{share:.0%}"), ("cores in use", f"{facts.cores_used:.2f}")),
     )
 

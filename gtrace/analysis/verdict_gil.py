@@ -51,13 +51,16 @@ def starved(facts: Facts) -> Verdict | None:
     found, off = facts.crowding, facts.state[State.PREEMPTED]
     if found is None or off + found.behind_s < CONTENDED * facts.active:
         return None
-    if off + found.behind_s < STARVED_TIMES * (facts.state[State.GIL_WAIT] - found.behind_s):
+    rest = facts.state[State.GIL_WAIT] - found.behind_s
+    if off + found.behind_s < STARVED_TIMES * rest:
         return None
     by_others = found.by_others_s / off
     why, advice = (BUSY, QUIETER) if by_others >= MOSTLY else (CROWDED, FEWER)
     behind = ""
     if found.behind_s >= NOTICED * facts.active:
         behind = f" Some of them had the GIL then, and others waited {found.behind_s:.2f} s behind them."
+    if rest >= NOTICED * facts.active:
+        behind += f" For the GIL of threads that ran they waited {rest:.2f} s."
     return Verdict(
         "starved",
         f"Threads that could run were off the core {facts.share(State.PREEMPTED):.0%} of their time,"
