@@ -41,6 +41,20 @@ def gtrace(*arguments: str | Path, stdin: bytes = b"", **environment: str) -> En
     return _run(command, {**os.environ, **environment}, stdin)
 
 
+def printed(code: str, **environment: str) -> str:
+    """What ``code`` prints in a process that finds the modules this one finds."""
+    path = os.pathsep.join(path or "." for path in sys.path)
+    command = [sys.executable, "-c", code]
+    done = subprocess.run(
+        command,
+        env={**os.environ, "PYTHONPATH": path, "PYTHONUTF8": "1", **environment},
+        stdout=subprocess.PIPE,
+        timeout=TIMEOUT_S,
+        check=True,
+    )
+    return done.stdout.decode("utf-8")
+
+
 def _run(command: list[str], environment: dict[str, str], stdin: bytes) -> Ended:
     done = subprocess.run(
         command, env=environment, input=stdin, capture_output=True, timeout=TIMEOUT_S, check=False
