@@ -58,11 +58,13 @@ def build_timeline(recording: Recording) -> Timeline:
     known_from = max((part.known_from for part in parts), default=0)
     seen = [part.handoffs for part in parts if part.handoffs is not None]
     run = describe_run(recording, clock, known_from)
-    amounts = [note for part in parts for note in amount_notes(part.threads, part.intervals)]
+    threads = pd.concat([p.threads for p in parts], ignore_index=True) if parts else _no_threads()
+    together = _together(intervals)
+    amounts = amount_notes(threads, together) if parts else []
     return Timeline(
         run=replace(run, notes=(*run.notes, *amounts)),
-        threads=pd.concat([p.threads for p in parts], ignore_index=True) if parts else _no_threads(),
-        intervals=_together(intervals),
+        threads=threads,
+        intervals=together,
         calls_known_from=known_from,
         joins=pd.concat([p.joins for p in parts], ignore_index=True) if parts else pd.DataFrame(),
         wakeups=pd.concat([no_wakeups(), *wakeups], ignore_index=True),
