@@ -7,12 +7,14 @@ import re
 import shutil
 import subprocess
 from collections import Counter
+from dataclasses import replace
 from importlib import resources
 from pathlib import Path
 
 import numpy as np
+import pandas as pd
 import pytest
-from timelines import synthetic, timeline, with_wakeups
+from timelines import PID, synthetic, timeline, with_wakeups
 
 from gtrace.model import WAIT_STATES, State
 from gtrace.report.columns import pack
@@ -278,6 +280,7 @@ w2    55-80   lock_wait Lock.acquire reason=queue lock=88 caller="get (a.py:7)"
 
 def test_a_lock_is_told_by_its_address_and_a_queue_by_where_it_is_waited_for(modules):
     whole, part = ask(modules, timeline(LOCKS), [[0, 100_000_000], [45_000_000, 60_000_000]])
+    assert {row["created"] for row in whole["locks"]} == {""}
     keys = ("lock", "place", "waker", "wakerIn", "first", "threads", "count", "total", "longest")
     assert [tuple(row[key] for key in keys) for row in whole["locks"]] == [
         ("lock 0x40", "take (a.py:5)", "w2", "free (a.py:9)", 0, 2, 2, 50e6, 30e6),
@@ -288,4 +291,21 @@ def test_a_lock_is_told_by_its_address_and_a_queue_by_where_it_is_waited_for(mod
         ("lock 0x40", 5e6, 45e6),
         ("queue", 5e6, 55e6),
         ("the end of w1", 3e6, 45e6),
+    ]
+
+
+def test_a_lock_is_another_once_one_was_created_at_its_address(modules):
+    known = timeline(LOCKS)
+    rows = [
+        (PID, 64, 0, "setup (/home/ada/project/a.py:2)"),
+        (PID, 64, 10_000_000, "again (a.py:4)"),
+        (PID, 72, 90_000_000, "late (a.py:6)"),
+    ]
+    known = replace(known, locks=pd.DataFrame(rows, columns=["pid", "lock", "since_ns", "where"]))
+    (answer,) = ask(modules, known, [[0, 100_000_000]])
+    assert [(row["lock"], row["created"], row["total"]) for row in answer["locks"]] == [
+        ("the end of w1", "", 48e6),
+        ("queue", "", 45e6),
+        ("lock 0x40", "again (a.py:4)", 30e6),
+        ("lock 0x40", "setup (a.py:2)", 20e6),
     ]

@@ -219,12 +219,9 @@ stop 100""",
         [address, 5_000_000, "work (/a.py:12)"],
         [address, 45_000_000, "<module> (/a.py:99)"],
     ]
-    names = _facts_of(timeline, np.zeros(len(timeline.intervals), dtype=bool))[0]["locks"]
-    assert names == [
-        "",
-        f"{address:#x}, created in work (/a.py:12)",
-        f"{address:#x}, created in <module> (/a.py:99)",
-    ]
+    texts = _facts_of(timeline, np.zeros(len(timeline.intervals), dtype=bool))[0]
+    assert texts["locks"] == ["", f"{address:#x}", f"{address:#x}"]
+    assert texts["lockPlaces"] == ["", "work (/a.py:12)", "<module> (/a.py:99)"]
 
 
 def marks(program: str) -> dict[str, int]:

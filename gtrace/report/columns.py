@@ -128,8 +128,7 @@ def _facts_of(timeline: Timeline, blocked: Flags) -> tuple[dict[str, list[str]],
     intervals, shorten = timeline.intervals, shortener(timeline.run)
     functions, (function, caller) = _shared_texts(intervals, ("function", "caller"), shorten)
     reasons, reason = _used_texts(intervals["reason"])
-    locks, lock = _used_locks(timeline)
-    locks = [shorten(text) for text in locks]
+    locks, lock_places, lock = _used_locks(timeline)
     chains, chain = _used_texts(intervals["chain"])
     chains = [shorten(text) for text in chains]
     facts = {
@@ -140,7 +139,8 @@ def _facts_of(timeline: Timeline, blocked: Flags) -> tuple[dict[str, list[str]],
         "kindLock": lock,
         "kindChain": chain,
     }
-    texts = {"functions": functions, "reasons": reasons, "locks": locks}
+    places = [shorten(place) for place in lock_places]
+    texts = {"functions": functions, "reasons": reasons, "locks": locks, "lockPlaces": places}
     return {**texts, **_chain_tree(chains)}, facts
 
 
@@ -193,30 +193,23 @@ def _shared_texts(
     return texts, [np.array([place[text] for text in used], dtype="int64")[index] for used, index in found]
 
 
-def _used_locks(timeline: Timeline) -> tuple[list[str], Ints]:
-    """The locks that were waited for, as text, the empty one first; and for each row its index in them."""
-    waited = timeline.intervals[["pid", "lock", "start_ns"]]
-    known = waited["lock"].to_numpy("int64") != 0
-    waited = waited[known].reset_index(drop=True)
+def _used_locks(timeline: Timeline) -> tuple[list[str], list[str], Ints]:
+    """The addresses of the locks waited for, where each was created, and each row's index in them; 0 is none.
+
+    An address is that of another lock once one was created there.
+    """
+    waited = timeline.intervals.loc[timeline.intervals["lock"] != 0, ["pid", "lock", "start_ns"]]
     where = pd.Series("", index=waited.index)
     if len(timeline.locks):
-        order = waited.sort_values("start_ns").reset_index()
         made = timeline.locks.sort_values("since_ns")
-        found = pd.merge_asof(order, made, left_on="start_ns", right_on="since_ns", by=["pid", "lock"])
-        where = found.set_index("index")["where"].fillna("").sort_index()
+        waits = waited.rename_axis("row").reset_index().sort_values("start_ns")
+        found = pd.merge_asof(waits, made, left_on="start_ns", right_on="since_ns", by=["pid", "lock"])
+        where = found.set_index("row")["where"].fillna("").reindex(waited.index)
     index, used = pd.MultiIndex.from_arrays([waited["lock"], where]).factorize()
-    names = [
-        hex(address % (1 << 64)) + (f", created in {safe_text(place)}" if place else "")
-        for address, place in used
-    ]
-    rows = np.zeros(len(known), dtype="int64")
-    rows[known] = index + 1
-    return ["", *names], rows
-
-
-def _lock_name(address: int, place: str) -> str:
-    name = hex(address % (1 << 64))
-    return f"{name}, created in {safe_text(place)}" if place else name
+    rows = np.zeros(len(timeline.intervals), dtype=np.int64)
+    rows[np.flatnonzero(timeline.intervals["lock"])] = index + 1
+    addresses = [hex(address % (1 << 64)) for address, _ in used]
+    return ["", *addresses], ["", *(safe_text(place) for _, place in used)], rows
 
 
 def kinds_of(lane: Ints, facts: tuple[Ints, ...]) -> tuple[Ints, Ints]:

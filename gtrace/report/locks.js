@@ -33,14 +33,14 @@ export function lockRows(store, range, names) {
 function rowOf(store, names, found, wait) {
   const { kinds } = store;
   const reason = store.reasons[kinds.reason[wait.kind]] || 'lock';
-  const address = BY_ADDRESS.has(reason) ? store.locks[kinds.lock[wait.kind]] : '';
+  const lock = BY_ADDRESS.has(reason) ? kinds.lock[wait.kind] : 0;
   const joined = reason === JOIN ? wait.blocker : -1;
   const place = store.functions[kinds.caller[wait.kind]] || store.functions[kinds.fn[wait.kind]];
-  const key = address || (joined >= 0 ? `join ${joined}` : `${reason} ${place}`);
+  const key = lock || (joined >= 0 ? `join ${joined}` : `${reason} ${place}`);
   let row = found.get(key);
   if (!row) {
-    const what = joined >= 0 ? `the end of ${names[joined]}` : address ? `${reason} ${address}` : reason;
-    row = { lock: what, lane: wait.lane, first: wait.start, total: 0, count: 0, longest: 0, at: 0, waiters: new Set(), wakers: new Map(), places: new Map() };
+    const what = joined >= 0 ? `the end of ${names[joined]}` : lock ? `${reason} ${store.locks[lock]}` : reason;
+    row = { lock: what, created: store.lockPlaces[lock], lane: wait.lane, first: wait.start, total: 0, count: 0, longest: 0, at: 0, waiters: new Set(), wakers: new Map(), places: new Map() };
     found.set(key, row);
   }
   addAmount(row.places, place, wait.end - wait.start);

@@ -29,6 +29,7 @@ import { fromBase91, inflate } from './unpack.js';
  * @property {string[]} functions
  * @property {string[]} reasons
  * @property {string[]} locks addresses, the first empty
+ * @property {string[]} lockPlaces where each of them was created, empty where that is not known
  * @property {Wakeups} wakeups
  * @property {Chains} chains
  *
@@ -108,7 +109,8 @@ export function buildStore(header, columns) {
   return {
     lanes: header.laneCounts.length, count: kind.length, from, bounds, kind, core: columns.core, kinds,
     blocker: unpackBlockers(header, { kind, blocker: columns.blocker }, kinds),
-    functions: header.functions, reasons: header.reasons, locks: header.locks, wakeups: unpackWakeups(columns, from, bounds),
+    functions: header.functions, reasons: header.reasons, locks: header.locks, lockPlaces: header.lockPlaces,
+    wakeups: unpackWakeups(columns, from, bounds),
     chains: { names: header.chainNames, nodes: header.chainNodes, leaves: header.chains },
   };
 }

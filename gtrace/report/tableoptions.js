@@ -14,7 +14,7 @@ export function tableOptions(config, seen) {
   const labels = Object.fromEntries(config.states.map((state) => [state.id, state.label]));
   const step = Math.max(1, config.duration / 1e4);
   const every = config.switchInterval ? ` (${formatDuration(config.switchInterval)})` : '';
-  const options = { threads: threadOptions(seen, step), waits: waitOptions(labels), locks: lockOptions(step), blame: BLAME, holds: holdOptions(every, step), wakeups: wakeupOptions(step), standing: STANDING };
+  const options = { threads: threadOptions(seen, step), waits: waitOptions(labels), locks: lockOptions(step, config.columns.lockPlaces.some(Boolean)), blame: BLAME, holds: holdOptions(every, step), wakeups: wakeupOptions(step), standing: STANDING };
   if (!config.endsIn) return options;
   return { ...options, locks: withColumn(options.locks, WENT_ON_TO), blame: withColumn(BLAME, ENDED_IN), holds: withColumn(options.holds, ENDED_IN) };
 }
@@ -76,19 +76,21 @@ function waitOptions(labels) {
   };
 }
 
-function lockOptions(step) {
+function lockOptions(step, placed) {
+  const named = placed ? 'A lock is named by its address, and by where it was created.' : 'A lock is named by its address: where it was created is not known.';
   return {
     title: 'Locks and queues',
     sort: 'total',
     empty: 'No wait for a lock is known in this range.',
     how: [
-      'What threads waited for each other with. A lock is named by its address and, up to Python 3.13, by where it was created. Who let a lock go had held it.',
+      `What threads waited for each other with. ${named} Who let a lock go had held it.`,
       'Hold the one at the top for less, or guard less with it. Without recorded calls a short wait for a queue or condition shows as one for the lock inside it.',
     ],
     columns: [
       { key: 'lock', label: 'Waited for', type: 'text' },
       ...SPAN,
       { key: 'threads', label: 'Threads', type: 'count' },
+      ...(placed ? [{ key: 'created', label: 'Created in', type: 'text' }] : []),
       { key: 'place', label: 'Mostly in', type: 'text' },
       { key: 'waker', label: 'Mostly let go by', type: 'text' },
       { key: 'wakerIn', label: 'Which was in', type: 'text' },

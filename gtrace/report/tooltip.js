@@ -34,6 +34,7 @@ export function intervalWords(config, store, lane, i) {
     ['called by', callers(store, kind)],
     ['reason', store.reasons[kinds.reason[kind]]],
     ['lock', store.locks[kinds.lock[kind]]],
+    ['created in', store.lockPlaces[kinds.lock[kind]]],
     ['waits for', join ? joinWords(join, config.threads) : ''],
     ['awaited by', i + 1 === store.from[lane + 1] ? awaiters(config, lane) : ''],
     [state.id === 'gil_wait' ? 'GIL held by' : 'woken by', join ? '' : blockerWords(config, store, store.blocker[i], state.id === 'gil_wait' ? (start + end) / 2 : end)],

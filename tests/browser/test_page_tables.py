@@ -10,7 +10,7 @@ from dataclasses import replace
 import pandas as pd
 import pytest
 from pages import CHARTS, HOSTILE_TEXT, SMALL, drag, needs_browser, pixels, settle
-from timelines import synthetic, timeline, with_wakeups
+from timelines import PID, synthetic, timeline, with_wakeups
 
 from gtrace.report.page import WAKEUP_CAUSES
 from gtrace.timeline.standing import COLUMNS
@@ -154,6 +154,18 @@ def test_locks_tell_what_was_waited_for_where_and_who_let_go(open_page):
     assert [" ".join(row.split()) for row in opened.rows("#table-locks")] == [
         "the end of w1 100 ms 1 100 ms 1 main (a.py:1) w1 – 0.00000 s"
     ]
+
+
+def test_where_a_lock_was_created_is_told_where_it_is_known(open_page):
+    known = timeline("a 0-100 lock_wait acquire lock=64 reason=lock\nb 0-100 running f")
+    where = pd.DataFrame(
+        [(PID, 64, 0, "Pool.__init__ (pool.py:7)")], columns=["pid", "lock", "since_ns", "where"]
+    )
+    assert "Created in" not in open_page(known).text("#table-locks thead")
+    opened = open_page(replace(known, locks=where))
+    assert opened.column("#table-locks", 6) == ["Pool.__init__ (pool.py:7)"]
+    opened.page.locator("#lane-canvas").hover(position={"x": 400, "y": 16})
+    assert "Pool.__init__ (pool.py:7)" in opened.text("#tooltip")
 
 
 def test_a_selected_range_redraws_the_charts(open_page):
