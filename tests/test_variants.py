@@ -100,6 +100,11 @@ def test_a_run_that_failed_may_not_have_done_its_work():
     assert "a: exit status 3; it may not have done all its work." in cautions([failed, variant("b", 10)])
 
 
+@pytest.mark.parametrize("run", [EXACT_RUN, LIGHT_RUN])
+def test_what_all_variants_have_or_lack_is_no_caution(run):
+    assert cautions([Variant(name, (contended_in(run, 10),) * 2) for name in "ab"]) == []
+
+
 def test_a_machine_that_was_busier_for_one_variant_is_told():
     quiet, busy = (
         Variant(name, (measure(timeline(f"main 0-{ms} running f\nmain {ms}-100 preempted")),))

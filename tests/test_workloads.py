@@ -50,7 +50,8 @@ class Thread(NamedTuple):
         return sum(self.row["states_s"][state] for state in states)
 
     def share(self, *states: str) -> float:
-        return self.seconds(*states) / self.life_s
+        """Of its life, but for the time in which others had its core: on a busy machine that is much."""
+        return self.seconds(*states) / (self.life_s - self.seconds("preempted"))
 
 
 class Recorded(NamedTuple):
@@ -150,7 +151,7 @@ def test_cpu_bound_threads_take_turns_and_never_sleep() -> None:
     for counter in counters:
         assert counter.seconds("sleep", "io_wait", "native") == 0
         assert counter.seconds("running") > 0
-        assert counter.share("running", "gil_wait", "preempted", "unknown") > 0.8
+        assert counter.share("running", "gil_wait", "unknown") > 0.8
     assert max(c.row["start_s"] for c in counters) < min(c.row["end_s"] for c in counters)
     assert_takes_turns(recorded, counters)
     assert_joins(recorded)
@@ -164,7 +165,9 @@ def test_mixed_threads_sleep_beside_one_that_computes() -> None:
     assert computing.seconds("sleep", "io_wait") == 0
     assert computing.seconds("running") > max(thread.seconds("running") for thread in waiting)
     for thread in waiting:
-        assert thread.share("sleep") > 0.5
+        # who has the GIL may have no core: of waits for it any number is right on a busy machine
+        assert thread.share("sleep", "gil_wait") > 0.5
+        assert thread.seconds("sleep") > 0.1
         if recorded.has_gil and recorded.exact("gil"):
             assert thread.seconds("gil_wait") > 0
             assert computing.row["tid"] in set(recorded.of(thread.row["name"], "gil_wait")["blocker_tid"])
@@ -215,8 +218,7 @@ def test_native_release_computes_side_by_side_without_the_gil() -> None:
     packers = recorded.named("packer-")
     assert len(packers) == 2
     for packer in packers:
-        # Where the scheduler is known and the machine is busy, some of it is preempted.
-        assert packer.share("native", "preempted") > 0.5
+        assert packer.share("native") > 0.5
         assert packer.seconds("native") > packer.seconds("gil_wait")
         lengths = recorded.seconds_by_reason(packer.row["name"], "native")
         assert lengths["compression"] > 0
