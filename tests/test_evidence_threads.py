@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import errno
 import json
+import threading
 
 import pytest
 from hypothesis import given, settings
@@ -123,3 +125,40 @@ def test_a_journal_that_cannot_grow_counts_what_it_lost(path, monkeypatch):
         written.append("begin", **{**BEGIN, "key": key, "name": "x" * 50_000})
 
     assert written.lost == 2
+
+
+def test_where_there_is_no_room_any_more_that_is_still_said(path, monkeypatch):
+    monkeypatch.setattr(journal, "CHUNK", 1 << 16)
+    written = Journal(str(path))
+
+    def refuse(*_):
+        raise OSError(errno.ENOSPC, "No space left on device")
+
+    monkeypatch.setattr(journal.os, "posix_fallocate", refuse)
+    for key in range(1000):
+        written.append("begin", **{**BEGIN, "key": key, "name": "x" * 100})
+    written.append("stop", time=1, journal_lost=written.lost)
+    found = read_registry(path)
+
+    assert len(found.threads) + written.lost == 1000
+    assert found.stop == {"event": "stop", "time": 1, "journal_lost": written.lost}
+    assert found.damaged == 0
+
+
+def test_threads_that_write_at_once_lose_no_line_where_chunks_end(path, monkeypatch):
+    monkeypatch.setattr(journal, "CHUNK", 1 << 16)
+    written = Journal(str(path))
+
+    def write(first):
+        for key in range(first, first + 1000):
+            written.append_json(json.dumps({"event": "begin", **BEGIN, "key": key}))
+
+    threads = [threading.Thread(target=write, args=(first,)) for first in range(0, 8000, 1000)]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join()
+    found = read_registry(path)
+
+    assert sorted(thread.key for thread in found.threads) == list(range(8000))
+    assert (found.damaged, written.lost) == (0, 0)
