@@ -5,9 +5,10 @@
 A row an operation, a column an interpreter (this one, unless some are named; each a command, quoted where
 it has arguments, with gtrace and its agent importable), as a Markdown table. Where an operation makes a
 fixed number of GIL events (a release and a re-acquiring are two) a cell is nanoseconds per event, else the
-ratio of the times with and without the agent: by the medians of many goes of a millisecond or a few, and in
-parentheses by the fastest ones. Close other programs before you believe a number; where that is not
-possible, the processor's clock leaves out what others did.
+ratio of the times with and without the agent: the median of the rounds, each of which compares the medians
+of a dozen goes of a millisecond or a few, and in parentheses the same of the fastest goes. Close other
+programs before you believe a number; where that is not possible, believe the fastest, or the processor's
+clock, which leaves out what others did.
 """
 
 from __future__ import annotations
@@ -133,47 +134,62 @@ class Cost:
 
 
 @dataclass(frozen=True)
-class Times:
-    """Nanoseconds per operation, of each go."""
+class Round:
+    """Nanoseconds per operation, of each go; the two were measured one right after the other."""
 
     bare: list[float]
     recorded: list[float]
 
-    def cost(self, gil_events: int) -> Cost:
-        """With 0 events a ratio."""
-        return Cost(*(self._cost(statistic, gil_events) for statistic in (statistics.median, min)))
 
-    def _cost(self, statistic: Callable[[list[float]], float], gil_events: int) -> float:
-        bare, recorded = statistic(self.bare), statistic(self.recorded)
-        return (recorded - bare) / gil_events if gil_events else recorded / bare
+def cost(rounds: list[Round], gil_events: int) -> Cost:
+    """Medians over the rounds, so that a machine that slows down meanwhile does so for both ways."""
+
+    def of(statistic: Callable[[list[float]], float]) -> float:
+        pairs = [(statistic(each.bare), statistic(each.recorded)) for each in rounds]
+        if gil_events:
+            return statistics.median((recorded - bare) / gil_events for bare, recorded in pairs)
+        return statistics.median(recorded / bare for bare, recorded in pairs)
+
+    return Cost(of(statistics.median), of(min))
 
 
-def measure(operation: Operation, clock: Callable[[], int], times: list[float]) -> None:
+def measure(operation: Operation, clock: Callable[[], int]) -> list[float]:
     operation.work(operation.count)
+    times = []
     for _ in range(GOES):
         begin = clock()
         operation.work(operation.count)
         times.append((clock() - begin) / operation.count)
+    return times
 
 
-def measure_recorded(operation: Operation, clock: Callable[[], int], times: list[float]) -> None:
+def measure_recorded(operation: Operation, clock: Callable[[], int]) -> list[float]:
     with tempfile.TemporaryDirectory() as folder:
         agent.start(os.path.join(folder, "gil.bin"), max_bytes=1 << 30)
         try:
-            measure(operation, clock, times)
+            return measure(operation, clock)
         finally:
             agent.stop()
 
 
+def bare_first(operation: Operation, clock: Callable[[], int]) -> Round:
+    bare = measure(operation, clock)
+    return Round(bare, measure_recorded(operation, clock))
+
+
+def recorded_first(operation: Operation, clock: Callable[[], int]) -> Round:
+    recorded = measure_recorded(operation, clock)
+    return Round(measure(operation, clock), recorded)
+
+
 def costs_here(clock: str, rounds: int) -> list[Cost]:
     """Of all operations, each bare and recorded by turns, in the order of OPERATIONS."""
-    found = [Times([], []) for _ in OPERATIONS]
+    found: list[list[Round]] = [[] for _ in OPERATIONS]
     for turn in range(rounds):
-        for operation, times in zip(OPERATIONS, found, strict=True):
-            ways = [(measure, times.bare), (measure_recorded, times.recorded)]
-            for way, kept in ways if turn % 2 else reversed(ways):
-                way(operation, CLOCKS[clock], kept)
-    return [times.cost(each.gil_events) for each, times in zip(OPERATIONS, found, strict=True)]
+        compare = bare_first if turn % 2 else recorded_first
+        for operation, kept in zip(OPERATIONS, found, strict=True):
+            kept.append(compare(operation, CLOCKS[clock]))
+    return [cost(kept, operation.gil_events) for operation, kept in zip(OPERATIONS, found, strict=True)]
 
 
 def costs_in(python: str, options: argparse.Namespace) -> tuple[str, list[Cost]]:
