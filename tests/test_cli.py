@@ -241,8 +241,9 @@ def full():
         yield device
 
 
-def run_gtrace(*arguments, **streams):
+def run_gtrace(*arguments, encoding="utf-8", **streams):
     environment = {**os.environ, "PYTHONPATH": str(Path(package.__file__).parents[1])}
+    environment["PYTHONIOENCODING"] = encoding
     environment.pop("PYTHONUNBUFFERED", None)
     command = [sys.executable, "-m", "gtrace", *map(str, arguments)]
     streams = {"stdout": subprocess.PIPE, "stderr": subprocess.PIPE, "env": environment, **streams}
@@ -279,7 +280,7 @@ def test_a_program_s_exit_code_and_its_files_outlive_a_stderr_that_takes_nothing
 
 
 def test_a_terminal_s_encoding_may_be_poor(finished):
-    done = run_gtrace("summary", finished, env={**os.environ, "PYTHONIOENCODING": "ascii"})
+    done = run_gtrace("summary", finished, encoding="ascii")
 
     assert (done.returncode, done.stderr) == (0, "")
     assert "MainThread" in done.stdout
