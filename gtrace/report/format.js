@@ -87,7 +87,7 @@ export function elide(text, limit) {
 
 /** A function's name, and where it is defined, in parentheses; empty where that is not said. @param {string} name @returns {[string, string]} */
 export function splitPlace(name) {
-  const cut = name.lastIndexOf(' (');
+  const cut = name.indexOf(' (');
   return cut > 0 ? [name.slice(0, cut), name.slice(cut + 1)] : [name, ''];
 }
 

@@ -7,7 +7,7 @@ import { groupNames } from './blame.js';
 import { foldRows, nativePool, peakAlive, poolsOf } from './groups.js';
 import { barsOf, logBins, stateFigure, utilisationFigure } from './charts.js';
 import { inkOn, mix, onStripe, paintCells, pixelOf, rgbOf } from './draw.js';
-import { axisTicks, csvField, csvText, decimalsFor, elide, formatCount, formatDuration, formatInstant, formatPercent, plotlyText, shortFunction } from './format.js';
+import { axisTicks, csvField, csvText, decimalsFor, elide, formatCount, formatDuration, formatInstant, formatPercent, plotlyText, shortFunction, splitPlace } from './format.js';
 import { SUMS } from './aggregate.js';
 import { cellText } from './tableview.js';
 import { csvRows, filterRows, holdRows, isPython, sortRows, threadRows } from './tables.js';
@@ -15,6 +15,7 @@ import { joinAt, joinWords } from './joins.js';
 import { laneOrder, rowFor } from './lanes.js';
 import { arrowsOf } from './marks.js';
 import { spreadCells } from './strips.js';
+import { MOVES, showAll, zoom } from './navigate.js';
 import { clampView, formatHash, panBy, parseHash, withMargin, zoomAt } from './view.js';
 
 test('durations have three digits and the unit that suits', () => {
@@ -45,6 +46,27 @@ test('long text keeps its ends, characters stay whole', () => {
   assert.equal(elide('short', 10), 'short');
   assert.equal(elide('abcdefghijklmnopqrstuvwxyz', 11), 'abcdef…wxyz');
   assert.equal(Array.from(elide('🐍'.repeat(50), 9)).length, 9);
+});
+
+test('a function and its place are told apart', () => {
+  assert.deepEqual(splitPlace('Pool.run.<locals>.f (app/row (2).py:3)'), ['Pool.run.<locals>.f', '(app/row (2).py:3)']);
+  assert.deepEqual(splitPlace('parse (app/row.py:3)'), ['parse', '(app/row.py:3)']);
+  assert.deepEqual(splitPlace('time.sleep'), ['time.sleep', '']);
+});
+
+test('undo leads back through the moves, and what moves nothing is none', () => {
+  let told = 0;
+  const mover = { view: { from: 0, to: 1000 }, whole: { from: 0, to: 1000 }, history: [], moved: () => { told += 1; } };
+  showAll(mover);
+  assert.equal(told, 0);
+  zoom(mover, 0.5);
+  MOVES.d(mover);
+  assert.deepEqual(mover.view, { from: 350, to: 850 });
+  MOVES.u(mover);
+  assert.deepEqual(mover.view, { from: 250, to: 750 });
+  MOVES.u(mover);
+  MOVES.u(mover);
+  assert.deepEqual([mover.view, mover.history.length, told], [{ from: 0, to: 1000 }, 0, 4]);
 });
 
 test('a function loses its place, not its name', () => {
