@@ -454,6 +454,45 @@ except agent.AgentUnavailable as reason:
     assert run_program(code, str(tmp_path / "gil.bin")) == "the GIL is not recorded\n"
 
 
+def test_subinterpreters_leave_the_sites_of_the_main_one_whole(tmp_path):
+    code = """
+inside = "import time\\nfor _ in range(200): time.sleep(0)"
+
+def run_inside():
+    if sys.version_info >= (3, 14):
+        from concurrent import interpreters
+        other = interpreters.create()
+        other.exec(inside)
+        other.close()
+    elif sys.version_info >= (3, 13):
+        import _interpreters
+        for kind in ("isolated", "legacy"):
+            other = _interpreters.create(kind)
+            _interpreters.exec(other, inside)
+            _interpreters.destroy(other)
+    else:
+        import _xxsubinterpreters
+        other = _xxsubinterpreters.create()
+        _xxsubinterpreters.run_string(other, inside)
+        _xxsubinterpreters.destroy(other)
+
+def beside():
+    for _ in range(100):
+        time.sleep(0.0001)  # beside it
+
+thread = threading.Thread(target=beside)
+thread.start()
+run_inside()
+thread.join()
+agent.stop()
+"""
+    sites = noted(tmp_path, ALWAYS + code)
+
+    assert sites.damage == ()
+    assert (f"beside:{line_with(tmp_path, 'beside it')}",) in seen(sites, tmp_path)
+    assert {frame.file for stack in sites.stacks for frame in stack.frames}.isdisjoint({"<string>"})
+
+
 def test_faulthandler_sees_the_same_frames(tmp_path):
     code = """
 import faulthandler
