@@ -6,6 +6,7 @@ export const STATES = 10;
 export const GIL_WAIT = 2;
 export const LOCK_WAIT = 3;
 export const STALLED = 7;
+export const PREEMPTED = 8;
 /** Sums kept per block: one a state, then the time known by derivation and by inference. */
 export const SUMS = STATES + 2;
 const BLOCK = 64;

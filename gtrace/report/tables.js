@@ -1,6 +1,6 @@
 // Rows of the page's tables for a range of time, and their order. Pure functions.
 
-import { STALLED, STATES } from './aggregate.js';
+import { PREEMPTED, STALLED, STATES } from './aggregate.js';
 
 /**
  * @typedef {object} Column
@@ -114,9 +114,10 @@ export function holdRows(holds, store, words) {
   });
 }
 
-/** Why a hold outlasted the switch interval. Python code lets the GIL go when asked; a C call only where it was written to. */
+/** Why a hold outlasted the switch interval, by its longest part. Python code lets the GIL go when asked; a C call only where it was written to. */
 function longHoldNote(store, kind, name) {
   if (store.kinds.state[kind] === STALLED) return 'blocks while it keeps the GIL';
+  if (store.kinds.state[kind] === PREEMPTED) return 'lost its core while it had the GIL';
   return name && !isPython(name) ? 'does not release the GIL' : 'nobody else asked, or a call inside kept it';
 }
 

@@ -251,13 +251,14 @@ test('threads of a pool are one group, threads named one by one are not', () => 
   assert.deepEqual(new Set(groupNames(Array.from({ length: 99 }, (_, i) => String.fromCharCode(200 + i)))), new Set(['any thread']));
 });
 
-test('a long hold by a C call is named for what it is', () => {
-  const store = { functions: ['f (a.py:3)', 'zlib.compress', ''], kinds: { fn: [0, 1, 1], state: [0, 0, 7] } };
+test('a long hold is named for what it is: a C call, a thread that blocks, one that lost its core', () => {
+  const store = { functions: ['f (a.py:3)', 'zlib.compress', ''], kinds: { fn: [0, 1, 1, 1], state: [0, 0, 7, 8] } };
   const hold = (kind, ns) => ({ lane: 0, kind, start: 0, ns });
   const note = (kind, ns) => holdRows({ longest: [hold(kind, ns)] }, store, { names: ['main'], switchInterval: 5e6 })[0].note;
   assert.equal(note(1, 6e6), '');
   assert.equal(note(1, 60e6), 'does not release the GIL');
   assert.equal(note(2, 60e6), 'blocks while it keeps the GIL');
+  assert.equal(note(3, 60e6), 'lost its core while it had the GIL');
   assert.match(note(0, 60e6), /nobody else asked/);
   assert.ok(isPython('f (a.py:3)') && !isPython('time.sleep'));
 });
