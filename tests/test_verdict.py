@@ -378,6 +378,14 @@ def test_a_holder_that_lost_its_core_did_not_refuse_to_let_go():
     assert judge(timeline(text)).code == "starved"
 
 
+def test_a_hog_that_lost_its_core_now_and_then_is_one_still():
+    """Two threads waited for it for 24 ms while it ran, and for 28 ms while it did not."""
+    waits = "\n".join(f"{name} 0-52 gil_wait <- main\n{name} 52-60 sleep" for name in ("w1", "w2"))
+    text = f"main 0-24 running fastlib.crunch\nmain 24-52 preempted fastlib.crunch\nmain 52-60 sleep\n{waits}"
+    assert find_facts(timeline(text)).hog.waited_s == pytest.approx(0.048)
+    assert judge(timeline(text)).code == "gil_hogged"
+
+
 def test_without_calls_a_hog_is_c_code_of_which_the_name_is_not_known():
     found = judge(timeline(HOGGED.replace("fastlib.crunch", ""), LIGHT))
     assert found.text.startswith("C code keeps the GIL: main held it for up to 100 ms")

@@ -78,7 +78,8 @@ def gil_hogged(facts: Facts) -> Verdict | None:
     """Waits for the GIL of several switch intervals: the holder did not let go when asked."""
     hog = facts.hog
     wait = facts.state[State.GIL_WAIT]
-    if hog is None or hog.waited_s < MOSTLY * wait or wait < NOTICED * facts.active:
+    behind = facts.crowding.behind_s if facts.crowding else 0.0
+    if hog is None or hog.waited_s < MOSTLY * (wait - behind) or wait < NOTICED * facts.active:
         return None
     longest = f"{hog.longest_s * 1000:.0f} ms"
     culprit = hog.function if is_native(hog.function) else "C code"
