@@ -35,7 +35,8 @@ SETTLE_S: Final = 0.5
 """How long something that outlives the program may go on being recorded."""
 NODE_BYTES: Final = 96
 LEAST_CALLS: Final = 1_000_000
-MOST_CALLS: Final = 10_000_000
+MOST_CALLS: Final = 5_000_000
+"""Half a gigabyte of the program's memory, and half a minute to fold: of longer runs the end is kept."""
 
 
 @dataclass(frozen=True)
