@@ -26,9 +26,6 @@ if TYPE_CHECKING:
 
 T = TypeVar("T")
 
-if TYPE_CHECKING:
-    from collections.abc import Callable
-
 LATER: Final[dict[str, Callable[[Recording], Any]]] = {}
 """What later parts make of a recording, by name: this part must not import them, ``gtrace`` names them."""
 

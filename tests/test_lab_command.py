@@ -104,7 +104,7 @@ def test_ctrl_c_keeps_what_was_done(two_experiments, monkeypatch, capsys):
 @pytest.mark.parametrize(
     ("arguments", "told"),
     [
-        (["nonsense"], "no such experiment: nonsense: there are worker, newer"),
+        (["nonsense"], "no such experiment: nonsense: `gtrace lab --list` names them"),
         (["--python", "/nowhere/python"], "cannot ask the interpreter: /nowhere/python"),
         (["--python", ""], "cannot ask the interpreter"),
         (["--python", "false"], "cannot ask the interpreter: false"),

@@ -55,7 +55,7 @@ _SCALES: Final[dict[Unit, dict[str, float]]] = {
     Unit.PER_SECOND: {"": 1.0, "/s": 1.0},
     Unit.COUNT: {"": 1.0},
 }
-_EXAMPLES: Final = {Unit.SECONDS: "50ms", Unit.CORES: "1.5", Unit.PER_SECOND: "1000/s", Unit.COUNT: "0"}
+_EXAMPLES: Final = {Unit.SECONDS: "50ms", Unit.CORES: "1.5", Unit.PER_SECOND: "1000/s", Unit.COUNT: "10"}
 _TEXT: Final = re.compile(r"([+-]?)([0-9]+(?:\.[0-9]+)?|\.[0-9]+) ?(%|/s|[a-zµ]*)")
 
 

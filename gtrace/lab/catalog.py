@@ -70,5 +70,5 @@ def named(names: Sequence[str]) -> tuple[Experiment, ...]:
     known = {experiment.name: experiment for experiment in EXPERIMENTS}
     for name in names:
         if name not in known:
-            raise UsageError(f"no such experiment: {name}: there are {', '.join(known)}")
+            raise UsageError(f"no such experiment: {name}: `gtrace lab --list` names them")
     return tuple(known[name] for name in names) or EXPERIMENTS
