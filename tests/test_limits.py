@@ -267,6 +267,9 @@ def test_a_verdict_that_could_not_have_been_given_is_not_ruled_out():
     assert (
         check_verdict("stalled", [measure(timeline(sleepy, without("scheduler")))]).status is Status.NOT_KNOWN
     )
+    light, unclear = without("calls"), "main 0-100 sleep\nw1 0-80 sleep\nw1 80-100 blocked"
+    assert check_verdict("lock_bound", [measure(timeline(sleepy, light))]).status is Status.OK
+    assert check_verdict("lock_bound", [measure(timeline(unclear, light))]).status is Status.NOT_KNOWN
     thin = measure(timeline("main 0-100 unknown\nw1 0-100 unknown"))
     assert check_verdict("computing", [thin]).status is Status.NOT_KNOWN
 

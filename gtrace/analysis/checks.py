@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Final
 from gtrace.analysis.compare import Spread, noise_of
 from gtrace.analysis.limits import CHANGES, Form
 from gtrace.analysis.measures import NO_GIL
+from gtrace.analysis.rules import NOTICED
 from gtrace.analysis.verdict import RULES, mixed
 from gtrace.analysis.wording import amount, percent
 from gtrace.errors import UsageError
@@ -118,22 +119,21 @@ def _word(bound: Bound, value: float) -> str:
 
 
 _GIL: Final = (Source.GIL,)
-_CALLS: Final = (Source.CALLS,)
 VERDICT_NEEDS: Final[dict[str, tuple[Source, ...]]] = {
     "deadlock": (Source.THREADS,),
     "stuck": _GIL,
     "stalled": (Source.GIL, Source.SCHEDULER),
     "starved": (Source.SCHEDULER,),
     "gil_hogged": _GIL,
-    "convoy": (Source.GIL, Source.CALLS),
+    "convoy": _GIL,
     "gil_bound": _GIL,
-    "lock_bound": (Source.GIL, Source.CALLS),
-    "waiting_for_each_other": (Source.GIL, Source.CALLS),
-    "io_bound": _CALLS,
     "native": _GIL,
     "computing": _GIL,
 }
 """The sources without which a verdict is not given though it might be true."""
+VERDICT_OF_WAITS: Final = ("lock_bound", "waiting_for_each_other", "io_bound", "waiting")
+"""Verdicts that rest on what threads waited for: calls tell that, and without them agent and call sites,
+as far as they know."""
 VERDICT_OF_THE_GIL: Final = ("gil_hogged", "convoy", "gil_bound", "stalled")
 VERDICTS: Final = (*(rule.__name__ for rule in RULES), mixed.__name__)
 
@@ -153,13 +153,24 @@ def check_verdict(code: str, runs: Sequence[Measured]) -> Check:
         if verdict.code == code:
             return Check(name, Status.FAILED, f"verdict: {code}: {verdict.text}")
     for run in runs:
-        missing = [source.value for source in VERDICT_NEEDS.get(code, ()) if not _can_tell(run, code, source)]
-        if run.verdict.code == "thin_evidence" or missing:
-            why = f"no evidence of {', '.join(missing)}" if missing else run.verdict.text
+        why = _why_open(run, code)
+        if why:
             return Check(
                 name, Status.NOT_KNOWN, f"verdict: {run.verdict.code}, but {code} is not ruled out: {why}"
             )
     return Check(name, Status.OK, f"verdict: {', '.join(dict.fromkeys(v.code for v in found))}")
+
+
+def _why_open(run: Measured, code: str) -> str:
+    """Why a verdict that a run did not get might be true of it; empty where it is not."""
+    missing = [source.value for source in VERDICT_NEEDS.get(code, ()) if not _can_tell(run, code, source)]
+    if missing:
+        return f"no evidence of {', '.join(missing)}"
+    if run.verdict.code == "thin_evidence":
+        return run.verdict.text
+    if code in VERDICT_OF_WAITS and run.unexplained >= NOTICED:
+        return f"for what threads waited {percent(run.unexplained)} of their time is not known"
+    return ""
 
 
 def _can_tell(run: Measured, code: str, source: Source) -> bool:

@@ -107,6 +107,12 @@ class Facts:
         return seconds / self.active if self.active else 0.0
 
     @property
+    def unexplained(self) -> float:
+        """What part of the threads' active time is of unknown state, or a wait for nobody knows what."""
+        unknown = self.state[State.UNKNOWN] + self.state[State.BLOCKED] + self.unnamed_locks
+        return self.of_active(unknown)
+
+    @property
     def cores_used(self) -> float:
         ran = self.state[State.RUNNING] + self.state[State.NATIVE]
         return ran / self.wall if self.wall else 0.0

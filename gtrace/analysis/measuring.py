@@ -7,10 +7,11 @@ from collections import Counter
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Final
 
+from gtrace.analysis.facts import find_facts
 from gtrace.analysis.holds import hold_table
 from gtrace.analysis.measures import NO_GIL
 from gtrace.analysis.summary import state_seconds
-from gtrace.analysis.verdict import judge
+from gtrace.analysis.verdict import judge_facts
 from gtrace.model import NS_PER_S, RUN_STATES, Source, State
 
 if TYPE_CHECKING:
@@ -83,6 +84,8 @@ class Measured:
     lifetime_s: float
     pools: tuple[Pool, ...]
     verdict: Verdict
+    unexplained: float
+    """The part of the threads' active time of which no source says what it went into."""
 
 
 def measure(timeline: Timeline) -> Measured:
@@ -92,6 +95,7 @@ def measure(timeline: Timeline) -> Measured:
     unknown = float(states[State.UNKNOWN.value].sum())
     blocked = 0.0 if _seen(timeline.run, Source.CALLS, "") else float(states[State.BLOCKED.value].sum())
     wall = timeline.run.duration / NS_PER_S
+    facts = find_facts(timeline)
     figures = {}
     for key, value in values.items():
         why = _why_not_known(timeline, key)
@@ -102,7 +106,8 @@ def measure(timeline: Timeline) -> Measured:
         figures=figures,
         lifetime_s=float(states.to_numpy().sum()),
         pools=_pools(timeline, states),
-        verdict=judge(timeline),
+        verdict=judge_facts(facts),
+        unexplained=facts.unexplained,
     )
 
 

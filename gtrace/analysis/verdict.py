@@ -46,7 +46,11 @@ WORDS: Final = {state: state.value.replace("_", " ") for state in State} | {
 
 def judge(timeline: Timeline) -> Verdict:
     """The verdict on ``timeline``."""
-    facts = find_facts(timeline)
+    return judge_facts(find_facts(timeline))
+
+
+def judge_facts(facts: Facts) -> Verdict:
+    """The verdict on what was found."""
     for rule in RULES:
         verdict = rule(facts)
         if verdict is not None:
@@ -91,7 +95,8 @@ def _way_out(found: Deadlock) -> str:
 
 
 def _listed(names: tuple[str, ...]) -> str:
-    shown = [*names[:MOST_NAMED], *([f"{len(names) - MOST_NAMED} others"] if names[MOST_NAMED:] else [])]
+    more = len(names) - MOST_NAMED
+    shown = [*names[:MOST_NAMED], f"{more} others"] if more > 1 else list(names)
     return " and ".join(filter(None, (", ".join(shown[:-1]), shown[-1])))
 
 

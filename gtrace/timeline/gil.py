@@ -156,25 +156,29 @@ def _lock_waits(lanes: Lanes, evidence: GilEvents, zero: int) -> pd.DataFrame:
     waits = lock_waits(evidence)
     if waits.empty:
         return waits.assign(lane=waits["thread"], poster_lane=waits["thread"])
-    by_serial = _lane_by_serial(lanes, evidence, zero)
-    lane = by_serial[waits["thread"].to_numpy()]
-    poster = waits["poster"].to_numpy()
+    lane, poster_lane = (
+        _lane_of_serials(lanes, evidence, zero, waits[name].to_numpy()) for name in ("thread", "poster")
+    )
     waits = waits.assign(
         start_ns=np.maximum(waits["start_ns"] - zero, 0),
         end_ns=waits["end_ns"] - zero,
         posted_ns=np.where(waits["posted_ns"] >= 0, waits["posted_ns"] - zero, -1),
         lane=lane,
-        poster_lane=np.where(poster >= 0, by_serial[np.maximum(poster, 0)], -1),
+        poster_lane=poster_lane,
     )
     known = (lane >= 0) & (waits["start_ns"] < waits["end_ns"]).to_numpy()
     result: pd.DataFrame = waits[known].reset_index(drop=True)
     return result
 
 
-def _lane_by_serial(lanes: Lanes, evidence: GilEvents, zero: int) -> Ints:
-    rows = evidence.events.drop_duplicates("thread", keep="last")
-    result = np.full(int(evidence.events["thread"].max()) + 1, -1, dtype=np.int64)
-    result[rows["thread"].to_numpy()] = lane_of_rows(lanes, rows, zero)
+def _lane_of_serials(lanes: Lanes, evidence: GilEvents, zero: int, serials: Ints) -> Ints:
+    """The lane of each of ``serials``, -1 where there is none; a damaged file may have any serial."""
+    rows = evidence.events.drop_duplicates("thread", keep="last").sort_values("thread")
+    known = rows["thread"].to_numpy()
+    if not len(known):
+        return np.full(len(serials), -1, dtype=np.int64)
+    at = np.minimum(np.searchsorted(known, serials), len(known) - 1)
+    result: Ints = np.where(known[at] == serials, lane_of_rows(lanes, rows, zero)[at], -1)
     return result
 
 
@@ -192,9 +196,7 @@ def _system_call_steps(lanes: Lanes, evidence: GilEvents, zero: int) -> Steps:
     numbers = np.zeros((256, 256), dtype=np.int64)
     for number, (function, descriptor) in enumerate(SYSTEM_CALL_KEYS, start=1):
         numbers[function, descriptor] = number
-    lane = calls["thread"].to_numpy()
-    if len(lane):
-        lane = _lane_by_serial(lanes, evidence, zero)[lane]
+    lane = _lane_of_serials(lanes, evidence, zero, calls["thread"].to_numpy())
     known = (lane >= 0) & (calls["start_ns"] < calls["end_ns"]).to_numpy()
     calls, lane = calls[known], lane[known]
     starts = lanes.axis.keys(lane, np.maximum(calls["start_ns"].to_numpy() - zero, 0))
