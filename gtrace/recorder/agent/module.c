@@ -1,6 +1,7 @@
 #define PY_SSIZE_T_CLEAN
 #include <Python.h>
 
+#include <dlfcn.h>
 #include <errno.h>
 #include <string.h>
 #include <unistd.h>
@@ -195,6 +196,11 @@ static int prepare(PyObject *module) {
     static bool done;
     if (done)
         return 0;
+#ifdef __GLIBC__
+    /* pthread_exit() loads it, and aborts where no descriptor is left for that. Up to 3.13 the interpreter
+     * ends threads so that want the GIL while it finalizes, as they do more often beside a recorder. */
+    dlopen("libgcc_s.so.1", RTLD_LAZY);
+#endif
     int error = gt_buffer_init();
     if (error) {
         errno = error;
