@@ -6,6 +6,7 @@ import re
 from dataclasses import replace
 
 import numpy as np
+import pandas as pd
 import pytest
 from evidence_text import timeline_of
 from hypothesis import given
@@ -405,6 +406,42 @@ def test_time_since_is_the_sum_over_all_edges_before(edges, times):
 
 def test_the_lock_named_is_the_one_most_time_was_spent_on():
     assert "lock in work (a.py:1)" in judge(timeline(KNOWN["lock_bound"])).text
+
+
+def with_locks(text, *locks):
+    """The timeline of ``text``, with where locks were created: address, since when in ms, where."""
+    found = timeline(text)
+    rows = [(found.intervals["pid"].iloc[0], lock, since * 1_000_000, where) for lock, since, where in locks]
+    return replace(found, locks=pd.DataFrame(rows, columns=["pid", "lock", "since_ns", "where"]))
+
+
+ONE_LOCK = """
+    main 0-100  running f
+    w1   0-90   lock_wait caller="work (a.py:1)" reason=lock lock=8 <- main
+    w1   90-100 running
+    w2   0-60   lock_wait caller="work (a.py:1)" reason=lock lock=8 <- main
+    w2   60-90  lock_wait caller="work (a.py:2)" reason=lock lock=9 <- w1
+    w2   90-100 sleep"""
+
+
+def test_of_the_lock_waited_for_most_it_is_told_where_it_was_created_and_who_had_it():
+    found = with_locks(ONE_LOCK, (8, -5, "setup (/s/a.py:7)"), (9, -5, "other (/s/a.py:9)"))
+    text = judge(found).text
+    assert "83% of that was for one lock, created in setup (a.py:7); mostly main had it before." in text
+
+
+def test_a_lock_whose_address_was_used_again_meanwhile_has_no_place():
+    found = with_locks(
+        ONE_LOCK.replace("8 <- main", "8"), (8, -5, "setup (/s/a.py:7)"), (8, 0, "b (/s/a.py:8)")
+    )
+    assert "created in b (a.py:8)." in judge(found).text
+    later = ONE_LOCK.replace("w2   0-60", "w2   10-60").replace("8 <- main", "8")
+    found = with_locks(later, (8, -5, "setup (/s/a.py:7)"), (8, 5, "b (/s/a.py:8)"))
+    assert "created" not in judge(found).text
+
+
+def test_where_nothing_tells_one_lock_from_another_none_is_singled_out():
+    assert "one lock" not in judge(timeline(KNOWN["lock_bound"])).text
 
 
 def test_the_text_of_a_verdict_has_the_numbers_it_rests_on():

@@ -19,6 +19,7 @@ from gtrace.analysis.contention import (
 )
 from gtrace.analysis.deadlock import Deadlock, find_deadlocks, standstill
 from gtrace.analysis.holds import hold_table
+from gtrace.analysis.worst_lock import WorstLock, find_worst_lock
 from gtrace.model import NS_PER_S, RUN_STATES, Gil, Source, State
 from gtrace.timeline.cells import LOCK, UNPROVEN
 
@@ -85,6 +86,8 @@ class Facts:
     unnamed_locks: float
     """Of ``lock_wait`` the part of which only the agent's word is known: a lock, a queue, an event."""
     longest: Longest
+    worst_lock: WorstLock | None
+    """Of ``locks`` the one that took most of them, where the agent tells one lock from another."""
     stalled_others: float
     """What other threads waited for the GIL of a thread that stalled."""
     crowding: Crowding | None
@@ -124,8 +127,7 @@ def find_facts(timeline: Timeline) -> Facts:
     seconds = ((intervals["end_ns"] - intervals["start_ns"]) / NS_PER_S).to_numpy()
     helper, child = _beside(timeline)
     active = ~_passive(intervals, helper) & ~child
-    locked = rows_in(intervals, State.LOCK_WAIT) & active
-    unnamed, proper = _locks(intervals, locked)
+    unnamed, proper, handed = _locks(intervals, rows_in(intervals, State.LOCK_WAIT) & active)
     ran = rows_in(intervals, *RUN_STATES)
     holds = hold_table(timeline)
     state = {s: float(seconds[rows_in(intervals, s) & active].sum()) for s in State}
@@ -146,7 +148,8 @@ def find_facts(timeline: Timeline) -> Facts:
         blame=find_blame(timeline, holds),
         locks=float(seconds[proper].sum()),
         unnamed_locks=float(seconds[unnamed].sum()),
-        longest=_longest(intervals, np.where(active, seconds, 0.0), (proper, locked & ~proper & ~unnamed)),
+        longest=_longest(intervals, np.where(active, seconds, 0.0), (proper, handed)),
+        worst_lock=find_worst_lock(timeline, np.where(proper, seconds, 0.0)),
         stalled_others=_stalled_others(timeline),
         crowding=find_crowding(timeline) if _is_crowded(state) else None,
         convoy=find_convoy(timeline, seconds),
@@ -176,11 +179,12 @@ def _passive(intervals: pd.DataFrame, helper: Rows) -> Rows:
     return passive | helper & ~rows_in(intervals, *RUN_STATES, State.PREEMPTED)
 
 
-def _locks(intervals: pd.DataFrame, locked: Rows) -> tuple[Rows, Rows]:
-    """Of the waits for locks those of which only the agent tells, and those for locks proper."""
+def _locks(intervals: pd.DataFrame, locked: Rows) -> tuple[Rows, Rows, Rows]:
+    """Of the waits for locks those of which only the agent tells, those for locks proper, and the others."""
     nameless = ((intervals["function"] == "") & (intervals["caller"] == "")).to_numpy()
     unnamed = locked & nameless & (intervals["reason"] == LOCK).to_numpy()
-    return unnamed, locked & intervals["reason"].isin(LOCKS).to_numpy() & ~unnamed
+    proper = locked & intervals["reason"].isin(LOCKS).to_numpy() & ~unnamed
+    return unnamed, proper, locked & ~proper & ~unnamed
 
 
 def _undecided(intervals: pd.DataFrame) -> Rows:

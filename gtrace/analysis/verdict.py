@@ -24,6 +24,8 @@ if TYPE_CHECKING:
     from gtrace.analysis.facts import Facts
     from gtrace.timeline import Timeline
 
+NEARLY_ALL: Final = 0.995
+"""From this share on it reads 100 %."""
 LEAST_NAMED: Final = 0.02
 """The share of active time from which a kind of wait is named."""
 HOLDER_KNOWN: Final = {
@@ -177,10 +179,21 @@ def lock_bound(facts: Facts) -> Verdict | None:
     return Verdict(
         "lock_bound",
         f"Locks are the limit: threads spent {share:.0%} of their time waiting for one, above all for"
-        f" {facts.longest.lock}.",
+        f" {facts.longest.lock}.{_worst_lock(facts)}",
         "Hold that lock for less time, guard less with it, or give each thread a lock of its own.",
         (("waiting for locks", f"{share:.0%}"), ("cores in use", f"{facts.cores_used:.2f}")),
     )
+
+
+def _worst_lock(facts: Facts) -> str:
+    """Which lock it is, and who has it, where that is known of one."""
+    found = facts.worst_lock
+    if found is None or found.share < MOSTLY or not (found.created or found.giver):
+        return ""
+    part = "All" if found.share >= NEARLY_ALL else f"{found.share:.0%}"
+    created = f", created in {brief(found.created)}" if found.created else ""
+    giver = f"; mostly {found.giver} had it before" if found.giver else ""
+    return f" {part} of that was for one lock{created}{giver}."
 
 
 def waiting_for_each_other(facts: Facts) -> Verdict | None:
