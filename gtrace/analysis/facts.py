@@ -19,7 +19,7 @@ from gtrace.analysis.contention import (
 )
 from gtrace.analysis.deadlock import Deadlock, find_deadlocks, standstill
 from gtrace.analysis.holds import hold_table
-from gtrace.analysis.worst_lock import WorstLock, find_worst_lock
+from gtrace.analysis.locks import WorstLock, find_worst_lock
 from gtrace.model import NS_PER_S, RUN_STATES, Gil, Source, State
 from gtrace.timeline.cells import LOCK, UNPROVEN
 

@@ -19,6 +19,7 @@ from typing import TYPE_CHECKING, Any, Final
 import numpy as np
 import pandas as pd
 
+from gtrace.analysis.locks import places_of
 from gtrace.report.base91 import to_text
 from gtrace.report.escape import safe_text
 from gtrace.report.names import shortener
@@ -194,22 +195,17 @@ def _shared_texts(
 
 
 def _used_locks(timeline: Timeline) -> tuple[list[str], list[str], Ints]:
-    """The addresses of the locks waited for, where each was created, and each row's index in them; 0 is none.
-
-    An address is that of another lock once one was created there.
-    """
-    waited = timeline.intervals.loc[timeline.intervals["lock"] != 0, ["pid", "lock", "start_ns"]]
-    where = pd.Series("", index=waited.index)
-    if len(timeline.locks):
-        made = timeline.locks.sort_values("since_ns")
-        waits = waited.rename_axis("row").reset_index().sort_values("start_ns")
-        found = pd.merge_asof(waits, made, left_on="start_ns", right_on="since_ns", by=["pid", "lock"])
-        where = found.set_index("row")["where"].fillna("").reindex(waited.index)
-    index, used = pd.MultiIndex.from_arrays([waited["lock"], where]).factorize()
+    """The addresses of locks waited for, where each was created, and each row's place among them; 0: none."""
+    waited = timeline.intervals[(timeline.intervals["lock"] != 0).to_numpy()]
+    (lock, addresses), (place, places) = (
+        pd.factorize(part) for part in (waited["lock"], places_of(timeline, waited))
+    )
+    index, used = pd.factorize(lock * max(len(places), 1) + place)
     rows = np.zeros(len(timeline.intervals), dtype=np.int64)
     rows[np.flatnonzero(timeline.intervals["lock"])] = index + 1
-    addresses = [hex(address % (1 << 64)) for address, _ in used]
-    return ["", *addresses], ["", *(safe_text(place) for _, place in used)], rows
+    pairs = [divmod(int(number), max(len(places), 1)) for number in used]
+    shown = [hex(int(addresses[at]) % (1 << 64)) for at, _ in pairs]
+    return ["", *shown], ["", *(safe_text(places[at]) for _, at in pairs)], rows
 
 
 def kinds_of(lane: Ints, facts: tuple[Ints, ...]) -> tuple[Ints, Ints]:

@@ -1,4 +1,4 @@
-"""The one lock that threads waited for most: where it was created, and who let them have it."""
+"""Which locks threads waited for: where each was created, and who let go of the one waited for most."""
 
 from __future__ import annotations
 
@@ -45,15 +45,22 @@ def find_worst_lock(timeline: Timeline, seconds: NDArray[np.float64]) -> WorstLo
     return WorstLock(float(sums.max() / seconds.sum()), _created(timeline, own), _giver(timeline, own))
 
 
+def places_of(timeline: Timeline, waits: pd.DataFrame) -> pd.Series[str]:
+    """Where the lock of each of ``waits``, rows of the intervals, was created; empty where not known.
+
+    An address is that of another lock once one was created there.
+    """
+    if timeline.locks.empty:
+        return pd.Series("", index=waits.index, dtype=object)
+    made = timeline.locks[["pid", "lock", "since_ns", "where"]].sort_values("since_ns")
+    rows = waits[["pid", "lock", "start_ns"]].rename_axis("row").reset_index().sort_values("start_ns")
+    found = pd.merge_asof(rows, made, left_on="start_ns", right_on="since_ns", by=_LOCK)
+    return found.set_index("row")["where"].fillna("").reindex(waits.index)
+
+
 def _created(timeline: Timeline, waits: pd.DataFrame) -> str:
     """Where the lock of ``waits`` was created, if all of them were for the same one at its address."""
-    if timeline.locks.empty:
-        return ""
-    places = timeline.locks[["pid", "lock", "since_ns", "where"]].sort_values("since_ns")
-    found = pd.merge_asof(
-        waits.sort_values("start_ns"), places, left_on="start_ns", right_on="since_ns", by=_LOCK
-    )
-    where = set(found["where"].fillna(""))
+    where = set(places_of(timeline, waits))
     return where.pop() if len(where) == 1 else ""
 
 
