@@ -2,7 +2,7 @@
 
 import { STATES, SUMS, addLaneCells } from './aggregate.js';
 import { elide, formatCount, formatDuration, formatPercent, plotlyText } from './format.js';
-import { foldRows, nativePool, poolsOf } from './groups.js';
+import { foldRows, nativePools, poolsOf } from './groups.js';
 
 /** The most bars in a chart. */
 const BARS = 40;
@@ -75,7 +75,7 @@ function sumBar(label, all) {
  */
 export function stateFigure(config, totals, options, theme) {
   const names = config.threads.map((thread) => thread.name);
-  const bars = barsOf(names, totals, options.order, nativePool(options.order, config.threads));
+  const bars = barsOf(names, totals, options.order, nativePools(options.order, config.threads));
   const y = bars.map((_, i) => i);
   const limit = Math.floor(options.left / 7.4);
   const longest = Math.max(...bars.map((bar) => sumStates(bar.totals)), 1);

@@ -122,6 +122,7 @@ def _run_config(timeline: Timeline) -> dict[str, Any]:
                 "start": int(row["start_ns"]),
                 "end": int(row["end_ns"]),
                 "native": row["kind"] == "native",
+                "started": row["kind"] == "native" and row["pid"] not in timeline.run.pids,
             }
             for row in timeline.threads.to_dict("records")
         ],

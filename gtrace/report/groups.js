@@ -28,16 +28,20 @@ export function poolsOf(lanes, names) {
 }
 
 export const NATIVE_POOL = 'native threads';
+export const STARTED_POOL = 'started processes';
 
 /**
- * The threads that never entered Python, of native libraries or child processes, as one pool; none where there is but one.
+ * The threads that never entered Python: those of native libraries as one pool, those of processes that the program
+ * started as another; neither where it would have but one thread.
  * @param {number[]} lanes
- * @param {{native: boolean}[]} threads
+ * @param {{native: boolean, started: boolean}[]} threads
  * @returns {Pool[]}
  */
-export function nativePool(lanes, threads) {
-  const native = lanes.filter((lane) => threads[lane].native);
-  return native.length > 1 ? [{ name: NATIVE_POOL, lanes: native }] : [];
+export function nativePools(lanes, threads) {
+  const native = lanes.filter((lane) => threads[lane].native && !threads[lane].started);
+  const started = lanes.filter((lane) => threads[lane].started);
+  const pools = [{ name: NATIVE_POOL, lanes: native }, { name: STARTED_POOL, lanes: started }];
+  return pools.filter((pool) => pool.lanes.length > 1);
 }
 
 /**

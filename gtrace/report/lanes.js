@@ -2,7 +2,7 @@
 
 import { sumStates } from './charts.js';
 import { formatCount, formatDuration } from './format.js';
-import { foldRows, nativePool, peakAlive, poolsOf } from './groups.js';
+import { foldRows, nativePools, peakAlive, poolsOf } from './groups.js';
 
 /** Above so many threads their pools are folded from the start. */
 const MANY = 100;
@@ -59,8 +59,9 @@ export function arrangeRows(self) {
   self.order = [...onTop, ...self.order.filter((lane) => !self.onTop.has(lane))];
   self.shown = wanted ? self.order.filter((lane) => laneMatches(self, lane, wanted)) : self.order;
   const free = self.shown.filter((lane) => !self.onTop.has(lane));
-  const native = nativePool(free, threads);
-  const foldable = [...native, ...(self.fold ? poolsOf(free.filter((lane) => !native[0]?.lanes.includes(lane)), self.names) : [])];
+  const native = nativePools(free, threads);
+  const folded = new Set(native.flatMap((pool) => pool.lanes));
+  const foldable = [...native, ...(self.fold ? poolsOf(free.filter((lane) => !folded.has(lane)), self.names) : [])];
   for (const pool of foldable) pool.peak = peakAlive(pool.lanes.map((lane) => threads[lane]));
   self.rows = foldRows(self.shown, foldable, self.open);
   self.row = rowFor(self.rows.length);

@@ -164,6 +164,7 @@ def _threads(timeline: Timeline) -> list[dict[str, Any]]:
             "end": int(row["end_ns"]),
             "ended": bool(row["ended"]),
             "native": row["kind"] == "native",
+            "started": row["kind"] == "native" and row["pid"] not in timeline.run.pids,
         }
         for row in timeline.threads.to_dict("records")
     ]

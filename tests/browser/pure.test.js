@@ -4,7 +4,7 @@ import assert from 'node:assert/strict';
 import { test } from 'node:test';
 
 import { groupNames } from './blame.js';
-import { foldRows, nativePool, peakAlive, poolsOf } from './groups.js';
+import { foldRows, nativePools, peakAlive, poolsOf } from './groups.js';
 import { barsOf, logBins, stateFigure, utilisationFigure } from './charts.js';
 import { inkOn, mix, onStripe, paintCells, pixelOf, rgbOf } from './draw.js';
 import { axisTicks, csvField, csvText, decimalsFor, elide, formatCount, formatDuration, formatInstant, formatPercent, plotlyText, shortFunction, splitPlace } from './format.js';
@@ -304,9 +304,11 @@ test('an arrow leaves a joined thread where it ends, and a releaser where it let
 
 test('native threads are one pool and one bar, unless there is but one', () => {
   const threads = [{ native: false }, { native: true }, { native: true }, { native: false }];
-  const pools = nativePool([0, 1, 2, 3], threads);
+  const pools = nativePools([0, 1, 2, 3], threads);
   assert.deepEqual(pools, [{ name: 'native threads', lanes: [1, 2] }]);
-  assert.deepEqual(nativePool([0, 1, 3], threads), []);
+  assert.deepEqual(nativePools([0, 1, 3], threads), []);
+  const more = [...threads, ...[4, 5].map(() => ({ native: true, started: true }))];
+  assert.deepEqual(nativePools([5, 0, 2, 4], more).map((pool) => [pool.name, pool.lanes]), [['started processes', [5, 4]]]);
   const totals = [1, 2, 4, 8].map((ns) => totalsOf([1, ns]));
   assert.deepEqual(barsOf(['a', 'n1', 'n2', 'b'], totals, [0, 1, 2, 3], pools).map((bar) => [bar.label, bar.totals[1]]), [['a', 1], ['native threads (2)', 6], ['b', 8]]);
 });

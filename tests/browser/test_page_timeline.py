@@ -242,6 +242,18 @@ def test_native_threads_are_one_lane_that_opens(open_page):
     assert page.locator(".lane-label").all_inner_texts() == [*names, "▾ native threads (2)", *natives]
 
 
+def test_threads_of_started_processes_are_another_lane_than_native_ones(open_page):
+    known = timeline(WITH_NATIVE + '"load 81" 0-90 native\n"load 82" 0-90 blocked\n')
+    names = known.threads["name"]
+    kind = names.str.startswith(("native", "load")).map({True: "native", False: "python"})
+    elsewhere = known.threads["pid"].where(~names.str.startswith("load"), 77)
+    opened = open_page(replace(known, threads=known.threads.assign(kind=kind, pid=elsewhere)), ready=CHARTS)
+    folded = ["native threads (2)", "started processes (2)"]
+    labels = opened.page.locator(".lane-label").all_inner_texts()
+    assert labels == ["MainThread", "w1", "w2", *(f"▸ {name}" for name in folded)]
+    assert opened.page.locator("#state-chart .annotation-text").all_text_contents()[3:] == folded
+
+
 def test_a_thread_can_be_kept_on_top(open_page):
     opened = open_page(synthetic(3_000, 20, seed=3))
     opened.page.locator("#table-threads").get_by_role("button", name="worker-7", exact=True).click()
