@@ -193,23 +193,12 @@ int gt_buffer_init(void) {
 }
 
 gt_region *gt_region_open(const char *path, uint64_t max_bytes) {
-    gt_region *region = calloc(1, sizeof *region + strlen(path) + 1);
+    gt_region *region = gt_chunk_file_create(path, GT_MAGIC, GT_VERSION, max_bytes);
     if (!region)
         return NULL;
-    strcpy(region->path, path);
-    region->pid = getpid();
-    if (gt_chunk_file_create(region, max_bytes) != 0) {
-        free(region);
-        return NULL;
-    }
     region->previous = all_regions;
     all_regions = region;
-    gt_file_header *header = region->header;
-    header->version = GT_VERSION;
-    header->chunk_bytes = GT_CHUNK_BYTES;
-    header->record_bytes = sizeof(gt_record);
-    header->pid = (uint32_t)region->pid;
-    memcpy(header->magic, GT_MAGIC, sizeof header->magic);
+    region->header->record_bytes = sizeof(gt_record);
     return region;
 }
 

@@ -4,6 +4,8 @@
 #include <errno.h>
 #include <fcntl.h>
 #include <sched.h>
+#include <stdlib.h>
+#include <string.h>
 #include <sys/mman.h>
 #include <sys/resource.h>
 #include <sys/stat.h>
@@ -244,7 +246,7 @@ static int map_file(gt_region *region, int fd, uint64_t max_bytes) {
     return 0;
 }
 
-int gt_chunk_file_create(gt_region *region, uint64_t max_bytes) {
+static int create(gt_region *region, uint64_t max_bytes) {
     int fd = moved_high(open(region->path, O_RDWR | O_CREAT | O_EXCL | O_CLOEXEC | O_NOFOLLOW, 0600));
     if (fd < 0)
         return -1;
@@ -269,6 +271,24 @@ int gt_chunk_file_create(gt_region *region, uint64_t max_bytes) {
     close(fd);
     errno = error;
     return -1;
+}
+
+gt_region *gt_chunk_file_create(const char *path, const char *magic, uint32_t version, uint64_t max_bytes) {
+    gt_region *region = calloc(1, sizeof *region + strlen(path) + 1);
+    if (!region)
+        return NULL;
+    strcpy(region->path, path);
+    region->pid = getpid();
+    if (create(region, max_bytes) != 0) {
+        free(region);
+        return NULL;
+    }
+    gt_file_header *header = region->header;
+    header->version = version;
+    header->chunk_bytes = GT_CHUNK_BYTES;
+    header->pid = (uint32_t)region->pid;
+    memcpy(header->magic, magic, sizeof header->magic);
+    return region;
 }
 
 void gt_chunk_file_rest(gt_region *region) {

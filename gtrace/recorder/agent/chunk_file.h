@@ -6,8 +6,8 @@
 
 #include "buffer.h"
 
-/* Creates and maps the file; 0, or -1 and errno. */
-int gt_chunk_file_create(gt_region *region, uint64_t max_bytes);
+/* Creates and maps a file whose header begins with `magic`, 8 bytes; NULL and errno where that cannot be. */
+gt_region *gt_chunk_file_create(const char *path, const char *magic, uint32_t version, uint64_t max_bytes);
 
 /* A chunk of its own for the calling thread, zeroed and with blocks on disk behind it; 0 when the
  * file is full, which the header then says. Safe in signal handlers; clobbers errno. */

@@ -311,26 +311,6 @@ static void forget(void) {
     busy = false;
 }
 
-static gt_region *create(const char *path, uint64_t max_bytes) {
-    gt_region *region = calloc(1, sizeof *region + strlen(path) + 1);
-    if (!region)
-        return NULL;
-    strcpy(region->path, path);
-    region->pid = getpid();
-    if (gt_chunk_file_create(region, max_bytes) != 0) {
-        free(region);
-        return NULL;
-    }
-    gt_chunk_file_rest(region);
-    gt_file_header *header = region->header;
-    header->version = GT_SITE_VERSION;
-    header->chunk_bytes = GT_CHUNK_BYTES;
-    header->pid = (uint32_t)region->pid;
-    header->started_ns = gt_now();
-    memcpy(header->magic, GT_SITE_MAGIC, sizeof header->magic);
-    return region;
-}
-
 const char *gt_sites_open(const char *path, uint64_t max_bytes, uint64_t threshold_ns) {
     static bool follows_forks;
     const char *reason = gt_frames_refused();
@@ -342,10 +322,11 @@ const char *gt_sites_open(const char *path, uint64_t max_bytes, uint64_t thresho
         return "there is no memory";
     follows_forks = true;
     forget();
-    gt_region *region = create(path, max_bytes);
-    if (!region)
+    sites = gt_chunk_file_create(path, GT_SITE_MAGIC, GT_SITE_VERSION, max_bytes);
+    if (!sites)
         return strerror(errno);
-    sites = region;
+    gt_chunk_file_rest(sites);
+    sites->header->started_ns = gt_now();
     write_python();
     atomic_store(&gt_site_threshold_ns, threshold_ns);
     return NULL;
