@@ -54,8 +54,13 @@ def environment(**extra: str) -> dict[str, str]:
 
 def run_program(code: str, *args: str, expect: int = 0, **extra: str) -> str:
     """What ``code`` prints; the prelude has started the agent on the file ``args[0]``."""
+    return run_python("-c", PRELUDE + code, *args, expect=expect, **extra)
+
+
+def run_python(*args: str | Path, expect: int = 0, **extra: str) -> str:
+    """What Python prints when it is given ``args``; ``extra`` is added to its environment."""
     done = subprocess.run(
-        [sys.executable, "-c", PRELUDE + code, *args],
+        [sys.executable, *args],
         env=environment(**extra),
         capture_output=True,
         text=True,

@@ -9,7 +9,7 @@ import textwrap
 from functools import cache
 
 import pytest
-from agent_support import environment
+from agent_support import environment, run_python
 
 from gtrace.evidence.scheduler import SchedulerEvents, SwitchKind, check_scheduler, on_core, read_scheduler
 from gtrace.recorder.scheduler.outside import settle
@@ -66,16 +66,7 @@ def needs_switches() -> None:
 
 def run(path, code, *args, expect=0, prelude=PRELUDE + START):
     """What ``code`` prints; the prelude has begun to record into ``path``."""
-    done = subprocess.run(
-        [sys.executable, "-c", prelude + textwrap.dedent(code), str(path), *args],
-        env=environment(),
-        capture_output=True,
-        text=True,
-        timeout=120,
-        check=False,
-    )
-    assert done.returncode == expect, done.stderr
-    return done.stdout
+    return run_python("-c", prelude + textwrap.dedent(code), path, *args, expect=expect)
 
 
 def finished(path) -> SchedulerEvents:

@@ -2,12 +2,11 @@
 
 from __future__ import annotations
 
-import subprocess
 import sys
 from pathlib import Path
 
 import pytest
-from agent_support import PRELUDE, environment, needs_gil, run_program
+from agent_support import PRELUDE, needs_gil, run_program, run_python
 
 from gtrace.evidence.gil import GilKind, read_gil
 from gtrace.evidence.site_format import FRAMES
@@ -29,23 +28,10 @@ def program(tmp_path: Path, code: str) -> Path:
     return script
 
 
-def run_script(script: Path, *args: str, expect: int = 0) -> str:
-    done = subprocess.run(
-        [sys.executable, script, *args],
-        env=environment(),
-        capture_output=True,
-        text=True,
-        timeout=120,
-        check=False,
-    )
-    assert done.returncode == expect, done.stderr
-    return done.stdout
-
-
 def noted(tmp_path: Path, code: str, *, expect: int = 0) -> Sites:
     """The sites of a program that starts them itself."""
     path = tmp_path / "gil.bin"
-    run_script(program(tmp_path, code), str(path), expect=expect)
+    run_python(program(tmp_path, code), path, expect=expect)
     return read_sites(f"{path}.sites")
 
 
@@ -337,7 +323,7 @@ gc.collect()
 print(kept, sum(code() is not None for code in codes))
 """
     script = program(tmp_path, LONG + code)
-    assert run_script(script, str(tmp_path / "gil.bin")).split() == ["20", "0"]
+    assert run_python(script, tmp_path / "gil.bin").split() == ["20", "0"]
 
 
 def test_signal_handlers_and_collections_in_the_middle_leave_the_file_whole(tmp_path):

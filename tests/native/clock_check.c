@@ -10,15 +10,8 @@
 #include <stdlib.h>
 #include <sys/time.h>
 
+#include "check.h"
 #include "clock.h"
-
-#define CHECK(condition)                                                                                     \
-    do {                                                                                                     \
-        if (!(condition)) {                                                                                  \
-            fprintf(stderr, "%s:%d: not so: %s\n", __FILE__, __LINE__, #condition);                          \
-            exit(1);                                                                                         \
-        }                                                                                                    \
-    } while (0)
 
 enum { THREADS = 4 };
 
