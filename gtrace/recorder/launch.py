@@ -74,8 +74,6 @@ def run_program(arguments: list[str], options: LaunchOptions) -> Outcome:
 
     Signals sent to this process alone are passed on; Ctrl-C reaches the program from the terminal.
     """
-    if not options.python:
-        raise LaunchError("no interpreter: the name is empty: name one with --python")
     environment = _environment(options)
     watched = {*FORWARDED, signal.SIGCHLD}
     mask = signal.pthread_sigmask(signal.SIG_BLOCK, watched)
