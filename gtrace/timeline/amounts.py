@@ -35,7 +35,7 @@ SOME_OF_IT: Final = "on a core for some of this time, its clock does not tell wh
 
 def derived_evidence(why_none: str) -> str:
     """The quality of the scheduler's evidence where there are amounts in its place, given ``none: why``."""
-    return f"derived: by each thread's own clock, how long it was on a core but not when: {why_none[6:]}"
+    return f"derived: by each thread's own clock, how long it was on a core but not when: {why_none.removeprefix('none: ')}"
 
 
 def counted(lanes: Lanes, amounts: Sequence[dict[str, Any]], zero: int) -> dict[str, Ints]:
