@@ -35,7 +35,8 @@ SOME_OF_IT: Final = "on a core for some of this time, its clock does not tell wh
 
 def derived_evidence(why_none: str) -> str:
     """The quality of the scheduler's evidence where there are amounts in its place, given ``none: why``."""
-    return f"derived: by each thread's own clock, how long it was on a core but not when: {why_none.removeprefix('none: ')}"
+    why = why_none.removeprefix("none: ")
+    return f"derived: by each thread's own clock, how long it was on a core but not when: {why}"
 
 
 def counted(lanes: Lanes, amounts: Sequence[dict[str, Any]], zero: int) -> dict[str, Ints]:
