@@ -1,6 +1,7 @@
 """Shows the stacks of its threads, then ends by a signal that cannot be handled in Python."""
 
 import faulthandler
+import os
 import sys
 import threading
 import traceback
@@ -23,6 +24,9 @@ for _ in range(1000):
 print("".join(stack))
 end.set()
 thread.join()
+# its last words are said after it was joined: a profiler has some, and while it says them it shows as a thread
+while len(os.listdir("/proc/self/task")) > 1:
+    pass
 # what C functions the interpreter is in differs with any tool that watches it
 faulthandler.enable(**({"c_stack": False} if sys.version_info >= (3, 14) else {}))
 faulthandler._sigsegv()
