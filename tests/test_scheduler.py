@@ -221,6 +221,13 @@ def test_threads_that_were_there_before_recording_are_followed_with_what_they_st
     assert table[table["tid"] == early].eval("end_ns - start_ns").sum() > 40_000_000
 
 
+def test_the_main_thread_is_followed_first_also_where_numbers_began_anew(monkeypatch):
+    monkeypatch.setattr(scheduler.os, "getpid", lambda: 32_000)
+    monkeypatch.setattr(scheduler.os, "listdir", lambda _: ["310", "305", "32000", "32001"])
+
+    assert scheduler._threads() == (32_000, 305, 310, 32_001)
+
+
 def test_the_calling_thread_is_known_from_the_start(path):
     out = run(path, "print(time.monotonic_ns()); scheduler.stop()")
     evidence = finished(path)

@@ -105,11 +105,17 @@ def _ring_bytes(cores: int) -> int:
 
 
 def _threads() -> tuple[int, ...]:
-    """Threads that exist already; what they start is followed with them."""
+    """Threads that exist already; what they start is followed with them.
+
+    The main thread comes first: any other may end before it can be followed, and does no harm then. It need
+    not have the smallest number: the kernel begins anew after its largest.
+    """
+    main = os.getpid()
     try:
-        return tuple(sorted(int(name) for name in os.listdir("/proc/self/task")))
+        others = {int(name) for name in os.listdir("/proc/self/task")} - {main}
     except OSError:
-        return (os.getpid(),)
+        return (main,)
+    return (main, *sorted(others))
 
 
 def _usable_cores() -> tuple[int, ...]:
