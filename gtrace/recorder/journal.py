@@ -40,7 +40,7 @@ class Journal:
         self._growing = False
         # re-entrant: a signal handler may start a thread while this thread writes a line
         self._lock = _thread.RLock()
-        self._write, self._write_reserved = self._new_chunk(os.O_CREAT | os.O_EXCL)
+        self.write, self._write_reserved = self._new_chunk(os.O_CREAT | os.O_EXCL)
 
     def append(self, event: str, **fields: Any) -> None:
         """Adds one line; where the disk is full the line is counted as lost."""
@@ -54,7 +54,7 @@ class Journal:
         """Adds one line that is a JSON object already, in ASCII: for those of which there are thousands."""
         line = (text + "\n").encode()
         try:
-            self._write(line)  # all of it or nothing, and no signal handler in the middle
+            self.write(line)  # all of it or nothing, and no signal handler in the middle
         except ValueError:
             with self._lock:
                 self.lost += not self._write_further(line)
@@ -66,7 +66,7 @@ class Journal:
 
     def _write_further(self, line: bytes) -> bool:
         """Here, where another thread has made room meanwhile, or in new chunks."""
-        if _has_written(self._write, line):
+        if _has_written(self.write, line):
             return True
         room = CHUNK - RESERVED
         parts = [line[place : place + room] for place in range(0, len(line), room)]
@@ -81,7 +81,7 @@ class Journal:
             self._growing = False
         for part, (write, _) in zip(parts, chunks, strict=True):
             write(part)
-        self._write, self._write_reserved = chunks[-1]
+        self.write, self._write_reserved = chunks[-1]
         return True
 
     def _new_chunk(self, flags: int = 0) -> tuple[Callable[[bytes], int], Callable[[bytes], int]]:

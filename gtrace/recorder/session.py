@@ -81,14 +81,11 @@ class Session:
         os.register_at_fork(
             before=self._before_fork, after_in_parent=self._postponed.end, after_in_child=self._after_fork
         )
-        missing = self._registry.install(self._end_of_thread)
         self._scheduler = self._start_scheduler()
         self._agent = self._start_agent()
         self._sites = self._start_sites()
         self._describe_process()
-        if missing:
-            self._note(f"threading has no hook at {', '.join(missing)} here")
-        self._registry.record_main()
+        self._start_registry()
         self._start_clocks()
         if self._calls is not None:
             self._calls.start()
@@ -168,6 +165,13 @@ class Session:
             return scheduler.start(path, max_bytes=self._launch["max_bytes"])
         except scheduler.SchedulerUnavailable as reason:
             return f"none: {reason}"
+
+    def _start_registry(self) -> None:
+        has_more_to_say = self._calls is not None or self._scheduler != "exact"
+        missing = self._registry.install(self._end_of_thread if has_more_to_say else None)
+        if missing:
+            self._note(f"threading has no hook at {', '.join(missing)} here")
+        self._registry.record_main()
 
     def _start_clocks(self) -> None:
         """Amounts, where the kernel does not record its switches."""

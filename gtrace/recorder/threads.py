@@ -13,6 +13,7 @@ from _thread import get_ident, get_native_id
 from json.encoder import JSONEncoder, encode_basestring_ascii
 from time import monotonic_ns
 
+from gtrace.recorder import agent
 from gtrace.recorder.inject import around
 
 TYPE_CHECKING = False
@@ -93,21 +94,25 @@ class Registry:
     """Writes what happens to threads into a journal, from inside the functions they pass through."""
 
     def __init__(self, journal: Journal | NoJournal, on_raw_thread: Callable[[], None]) -> None:
-        self._journal = journal
+        self.journal = journal
+        self.thread_type = threading.Thread
+        self.keys: dict[int, int] = {}
+        self.next_key = itertools.count(1).__next__
+        self.sites = _sites
         self._on_raw_thread = on_raw_thread
         self._on_end: Callable[[], str | None] = lambda: None
-        self._keys: dict[int, int] = {}
-        self._next_key = itertools.count(1).__next__
-        # by ident: to ask the kernel takes longer than all else that is done for a thread
-        self._tids: dict[int, int] = {}
 
-    def install(self, on_end: Callable[[], str | None]) -> list[str]:
-        """Hooks the threading module; gives the names of functions it could not hook."""
-        self._on_end = on_end
+    def install(self, on_end: Callable[[], str | None] | None) -> list[str]:
+        """Hooks the threading module; gives the names of functions it could not hook.
+
+        ``on_end`` is called in each thread at its end, and gives what else is to be said of it, or None.
+        """
+        self._on_end = on_end or self._on_end
+        use = self if on_end else agent.plain_threads(self) or self
         hooks: tuple[tuple[str, Any, Callable[..., Any], Callable[[Any], None]], ...] = (
-            ("start", threading.Thread.start, self._before_start, _nothing),
-            ("_bootstrap_inner", threading.Thread._bootstrap_inner, self._begin, self._end),  # type: ignore[attr-defined]
-            ("join", threading.Thread.join, self._before_join, self._after_join),
+            ("start", threading.Thread.start, use.before_start, use.nothing),
+            ("_bootstrap_inner", threading.Thread._bootstrap_inner, use.begin, use.end),  # type: ignore[attr-defined]
+            ("join", threading.Thread.join, use.before_join, use.after_join),
             ("name", threading.Thread.name.fset, self._before_name, self._after_name),  # type: ignore[attr-defined]
         )
         missing = [name for name, function, *calls in hooks if not _hook(function, *calls)]
@@ -118,72 +123,69 @@ class Registry:
 
     def record_main(self) -> None:
         main = threading.current_thread()
-        key = self._keys[id(main)] = self._next_key()
-        self._journal.append("start", time=monotonic_ns(), key=key, parent=-1, target="", created="")
+        key = self.keys[id(main)] = self.next_key()
+        self.journal.append("start", time=monotonic_ns(), key=key, parent=-1, target="", created="")
         self._record_begin(key, main.name, main.daemon)
 
     def move_to(self, journal: Journal | NoJournal) -> None:
         """After a fork: only the forking thread is left, and it writes to a file of its own."""
-        self._journal = journal
-        self._keys.clear()
-        self._tids.clear()
+        self.journal = journal
+        self.keys.clear()
         self.record_main()
 
-    def _before_start(self, thread: threading.Thread) -> None:
+    def before_start(self, thread: threading.Thread) -> None:
         if thread._started.is_set():  # type: ignore[attr-defined]
             return  # a second start() raises, and the thread keeps its key
-        key = self._keys[id(thread)] = self._next_key()
+        key = self.keys[id(thread)] = self.next_key()
         self._record_start(key, _target(thread))
 
     def _record_start(self, key: int, target: str) -> None:
-        parent = self._tids.get(get_ident()) or get_native_id()
-        self._journal.append_json(
-            f'{{"event":"start","time":{monotonic_ns()},"key":{key},"parent":{parent}'
+        self.journal.append_json(
+            f'{{"event":"start","time":{monotonic_ns()},"key":{key},"parent":{get_native_id()}'
             f',"target":{encode_basestring_ascii(target)},"created":{_call_site()}}}'
         )
 
-    def _begin(self, thread: threading.Thread) -> int:
-        key = self._keys.get(id(thread), 0)
+    def nothing(self, token: object) -> None:
+        """After a start."""
+
+    def begin(self, thread: threading.Thread) -> int:
+        key = self.keys.get(id(thread), 0)
         self._record_begin(key, thread.name, thread.daemon)
         return key
 
     def _record_begin(self, key: int, name: str, daemon: bool) -> None:  # noqa: FBT001  a fact to record
-        ident, tid = get_ident(), get_native_id()
-        self._tids[ident] = tid
-        self._journal.append_json(
-            f'{{"event":"begin","time":{monotonic_ns()},"key":{key},"tid":{tid}'
-            f',"ident":{ident},"name":{_quoted(name)},"daemon":{_JSON[bool(daemon)]}}}'
+        self.journal.append_json(
+            f'{{"event":"begin","time":{monotonic_ns()},"key":{key},"tid":{get_native_id()}'
+            f',"ident":{get_ident()},"name":{_quoted(name)},"daemon":{_JSON[bool(daemon)]}}}'
         )
 
-    def _end(self, key: int) -> None:
+    def end(self, key: int) -> None:
         note = self._on_end()
-        self._tids.pop(get_ident(), None)
         said = "" if note is None else f',"note":{_quoted(note)}'
-        self._journal.append_json(f'{{"event":"end","time":{monotonic_ns()},"key":{key}{said}}}')
+        self.journal.append_json(f'{{"event":"end","time":{monotonic_ns()},"key":{key}{said}}}')
 
-    def _before_join(self, thread: threading.Thread, timeout: float | None = None) -> tuple[Any, ...]:
+    def before_join(self, thread: threading.Thread, timeout: float | None = None) -> tuple[Any, ...]:
         return thread, timeout, monotonic_ns()
 
-    def _after_join(self, token: tuple[threading.Thread, float | None, int]) -> None:
+    def after_join(self, token: tuple[threading.Thread, float | None, int]) -> None:
         thread, timeout, began = token
         if not thread._started.is_set():  # type: ignore[attr-defined]
             return
         alive = threading.Thread.is_alive(thread)
         outcome = "ended" if not alive else "interrupted" if timeout is None else "timed out"
-        tid = self._tids.get(get_ident()) or get_native_id()
         limit = "null" if timeout is None else _encode(float(timeout))
-        self._journal.append_json(
-            f'{{"event":"join","time":{began},"end":{monotonic_ns()},"tid":{tid}'
-            f',"key":{self._keys.get(id(thread), 0)},"timeout":{limit},"outcome":"{outcome}"}}'
+        self.journal.append_json(
+            f'{{"event":"join","time":{began},"end":{monotonic_ns()},"tid":{get_native_id()}'
+            f',"key":{self.keys.get(id(thread), 0)},"timeout":{limit},"outcome":"{outcome}"}}'
         )
 
     def _before_name(self, thread: threading.Thread, _name: object) -> threading.Thread:
         return thread
 
     def _after_name(self, thread: threading.Thread) -> None:
-        key = self._keys.get(id(thread))
+        key = self.keys.get(id(thread))
         if key is not None:
-            self._journal.append("name", time=monotonic_ns(), key=key, name=thread.name)
+            self.journal.append("name", time=monotonic_ns(), key=key, name=thread.name)
 
     def _raw_starter(self, start: Callable[..., Any]) -> Callable[..., Any]:
         """``_thread.start_new_thread``, recording the thread that ``threading`` never sees."""
@@ -207,7 +209,7 @@ class Registry:
         return thread
 
     def _before_raw(self, function: object) -> int:
-        key = self._next_key()
+        key = self.next_key()
         self._record_start(key, _describe(function))
         return key
 
@@ -218,7 +220,7 @@ class Registry:
         try:
             yield args
         finally:
-            self._end(key)
+            self.end(key)
 
 
 class _RawThread(functools.partial):  # type: ignore[type-arg]
@@ -245,10 +247,6 @@ def _can_start(arguments: tuple[Any, ...]) -> bool:
         and callable(arguments[0])
         and all(map(isinstance, arguments, kinds))
     )
-
-
-def _nothing(_token: object) -> None:
-    pass
 
 
 def _hook(function: FunctionType, before: Callable[..., Any], after: Callable[[Any], None]) -> bool:

@@ -24,7 +24,7 @@ for _ in range(1000):
 print("".join(stack))
 end.set()
 thread.join()
-# its last words are said after it was joined: a profiler has some, and while it says them it shows as a thread
+# a profiler may have last words in a thread that was joined, which shows once more while they are said
 while len(os.listdir("/proc/self/task")) > 1:
     pass
 # what C functions the interpreter is in differs with any tool that watches it

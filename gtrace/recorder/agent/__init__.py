@@ -14,7 +14,16 @@ if TYPE_CHECKING:
     from collections.abc import Iterator
     from types import FrameType
 
-__all__ = ["AgentUnavailable", "guard_names", "restart_in_child", "start", "start_sites", "status", "stop"]
+__all__ = [
+    "AgentUnavailable",
+    "guard_names",
+    "plain_threads",
+    "restart_in_child",
+    "start",
+    "start_sites",
+    "status",
+    "stop",
+]
 
 MACHINES: Final = ("x86_64", "aarch64")
 
@@ -100,6 +109,20 @@ def guard_names(file: str) -> bool:
     except AgentUnavailable:
         return False
     return guarded
+
+
+def plain_threads(registry: Any) -> Any | None:
+    """The hooks of a registry, as methods of the same names that are quick for plain threads; None without.
+
+    They use the registry's own ``thread_type``, ``keys``, ``sites``, ``next_key`` and ``journal``, and its
+    own hooks for all other threads.
+    """
+    try:
+        agent = _load()
+        hooks = agent.PlainThreads(registry) if _reads_frames_right(agent) else None
+    except (AgentUnavailable, RuntimeError):
+        return None
+    return hooks
 
 
 def status() -> dict[str, Any]:

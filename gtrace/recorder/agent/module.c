@@ -11,6 +11,7 @@
 #include "gil.h"
 #include "hooks.h"
 #include "names.h"
+#include "registry.h"
 #include "site_format.h"
 #include "sites.h"
 
@@ -192,8 +193,9 @@ static PyMethodDef methods[] = {
 };
 
 static int prepare(PyObject *module) {
-    (void)module;
     static bool done;
+    if (gt_registry_add(module) != 0)
+        return -1;
     if (done)
         return 0;
 #ifdef __GLIBC__
