@@ -31,7 +31,7 @@ gt_switch *gt_recording = &before_init;
 static pthread_key_t exit_key;
 static bool exit_key_usable;
 static gt_region *all_regions;
-static gt_region *current;
+static gt_region *current; /* the file in use, or NULL */
 
 /* The parent's file is the parent's: the child keeps neither its pages nor its descriptor. */
 static void stop_in_child(void) {
@@ -102,15 +102,21 @@ static void use_new_chunk(gt_thread *self, uint64_t time_ns) {
 }
 
 static void fill_next(gt_thread *self, gt_record record, uint64_t value) {
-    uint32_t count = value ? 2 : 1;
-    uint32_t place = gt_take_places(&self->next, count);
-    if (!self->records || place > GT_CHUNK_RECORDS - count) {
+    gt_record *place = self->records ? gt_take(self, value ? 2 : 1) : NULL;
+    if (!place)
         __atomic_fetch_add(&self->region->header->lost, 1, __ATOMIC_RELAXED);
-        return;
-    }
-    if (value)
-        gt_fill(self->records + place + 1, gt_record_of(value, GT_VALUE));
-    gt_fill(self->records + place, record);
+    else if (value)
+        gt_fill_with(place, record, value);
+    else
+        gt_fill(place, record);
+}
+
+/* What another thread left of its chunk. All records behind the name are this thread's, so that it is there
+ * before the first place is to be had. */
+static void use_rest(gt_thread *self, uint32_t chunk, uint64_t time_ns) {
+    gt_chunk_header *header = chunk_at(self->region, chunk);
+    gt_fill_with(records_of(header) + header->filled, gt_record_of(time_ns, GT_THREAD), thread_name(self));
+    use_chunk(self, chunk, header->filled + 2);
 }
 
 /* The first record of a thread in this recording. */
@@ -127,11 +133,12 @@ static void enter(gt_thread *self, gt_region *region, uint64_t time_ns) {
     atomic_signal_fence(memory_order_seq_cst);
     self->region = region;
     uint32_t chunk = take_back(region);
-    if (chunk)
-        use_chunk(self, chunk, chunk_at(region, chunk)->filled);
-    else
+    if (chunk) {
+        use_rest(self, chunk, time_ns);
+    } else {
         use_new_chunk(self, time_ns);
-    fill_next(self, gt_record_of(time_ns, GT_THREAD), thread_name(self));
+        fill_next(self, gt_record_of(time_ns, GT_THREAD), thread_name(self));
+    }
 }
 
 /* Between the two a signal handler neither enters nor changes chunk: what it records is lost. */
@@ -214,6 +221,10 @@ void gt_region_close(gt_region *region) {
     region->header->stopped_ns = gt_now();
     current = NULL;
     gt_chunk_file_close(region);
+}
+
+gt_region *gt_region_current(void) {
+    return current;
 }
 
 static uint32_t count_filled(const gt_record *records) {

@@ -70,6 +70,8 @@ gt_region *gt_region_open(const char *path, uint64_t max_bytes);
 void gt_region_begin(gt_region *region);
 /* Ends recording, cuts the file to what was used, and gives the memory back. */
 void gt_region_close(gt_region *region);
+/* What this process records into: in a forked child nothing, until it begins something. */
+gt_region *gt_region_current(void);
 /* Number of records so far. */
 uint64_t gt_region_count(gt_region *region);
 
@@ -99,41 +101,44 @@ static inline void gt_fill(gt_record *place, gt_record record) {
     __atomic_store_n(place, record, __ATOMIC_RELEASE);
 }
 
+/* Where `count` records go; NULL where the chunk has no room. Behind the instruction that takes the places
+ * a signal handler may have begun another chunk: then they may be of either, and stay empty. */
+static inline gt_record *gt_take(gt_thread *self, uint32_t count) {
+    gt_record *records = *(gt_record *volatile *)&self->records;
+    uint32_t place = gt_take_places(&self->next, count);
+    bool is_there = place <= GT_CHUNK_RECORDS - count && records == *(gt_record *volatile *)&self->records;
+    return __builtin_expect(is_there, 1) ? records + place : NULL;
+}
+
+static inline void gt_fill_with(gt_record *place, gt_record record, uint64_t value) {
+    gt_fill(place + 1, gt_record_of(value, GT_VALUE));
+    gt_fill(place, record);
+}
+
 /* A record that stands alone. */
 static inline void gt_write(gt_region *region, gt_record record) {
-    gt_thread *self = &gt_self;
-    if (__builtin_expect(self->region == region, 1)) {
-        uint32_t place = gt_take_places(&self->next, 1);
-        if (__builtin_expect(place < GT_CHUNK_RECORDS, 1)) {
-            gt_fill(self->records + place, record);
-            return;
-        }
-    }
-    gt_write_slow(region, record, 0);
+    gt_record *place = __builtin_expect(gt_self.region == region, 1) ? gt_take(&gt_self, 1) : NULL;
+    if (__builtin_expect(place != NULL, 1))
+        gt_fill(place, record);
+    else
+        gt_write_slow(region, record, 0);
 }
 
 /* A record that makes sense in this chunk only; false where the chunk has no place for it. */
 static inline bool gt_write_here(gt_record record) {
-    gt_thread *self = &gt_self;
-    uint32_t place = gt_take_places(&self->next, 1);
-    if (place >= GT_CHUNK_RECORDS)
-        return false;
-    gt_fill(self->records + place, record);
-    return true;
+    gt_record *place = gt_take(&gt_self, 1);
+    if (place)
+        gt_fill(place, record);
+    return place;
 }
 
 /* A record with a VALUE behind it. */
 static inline void gt_write_with(gt_region *region, gt_record record, uint64_t value) {
-    gt_thread *self = &gt_self;
-    if (__builtin_expect(self->region == region, 1)) {
-        uint32_t place = gt_take_places(&self->next, 2);
-        if (__builtin_expect(place < GT_CHUNK_RECORDS - 1, 1)) {
-            gt_fill(self->records + place + 1, gt_record_of(value, GT_VALUE));
-            gt_fill(self->records + place, record);
-            return;
-        }
-    }
-    gt_write_slow(region, record, value);
+    gt_record *place = __builtin_expect(gt_self.region == region, 1) ? gt_take(&gt_self, 2) : NULL;
+    if (__builtin_expect(place != NULL, 1))
+        gt_fill_with(place, record, value);
+    else
+        gt_write_slow(region, record, value);
 }
 
 #endif

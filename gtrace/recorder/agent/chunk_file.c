@@ -3,6 +3,7 @@
 
 #include <errno.h>
 #include <fcntl.h>
+#include <pthread.h>
 #include <sched.h>
 #include <stdlib.h>
 #include <string.h>
@@ -20,9 +21,11 @@
 #define BATCH_CHUNKS       16u              /* made ready at once: one by one takes five times as long */
 #define DISK_RESERVE_BYTES (64ull << 20)    /* left to others on a big file system */
 #define DISK_RESERVE_PART  16               /* and a sixteenth of a small one */
+#define ADDRESS_PART       32u              /* of what the process may map: the rest is the program's */
 #define MIN_CHUNKS         2u               /* the header and one to write to */
 #define LEFT               (-2)             /* a descriptor that is not to be opened again */
 #define HIGH_DESCRIPTOR    960              /* below 1024, which is all that select() can take */
+#define MANY_DESCRIPTORS   256u             /* where one more is not missed */
 #define NO_MORE_CHUNKS     (UINT32_MAX / 2) /* far from both the limit and overflow */
 
 static bool disk_is_nearly_full(int fd) {
@@ -40,6 +43,13 @@ static bool disk_is_nearly_full(int fd) {
 static uint64_t size_allowed(void) {
     struct rlimit limit;
     if (getrlimit(RLIMIT_FSIZE, &limit) != 0 || limit.rlim_cur == RLIM_INFINITY)
+        return UINT64_MAX;
+    return limit.rlim_cur;
+}
+
+static uint64_t address_space_allowed(void) {
+    struct rlimit limit;
+    if (getrlimit(RLIMIT_AS, &limit) != 0 || limit.rlim_cur == RLIM_INFINITY)
         return UINT64_MAX;
     return limit.rlim_cur;
 }
@@ -73,10 +83,11 @@ static int usable_fd(gt_region *region) {
         return -1;
     }
     int again = moved_high(open(region->path, O_RDWR | O_CLOEXEC | O_NOFOLLOW));
+    if (again < 0)
+        return -1;
     if (!is_our_file(region, again)) {
-        if (again >= 0)
-            close(again);
-        errno = EBADF;
+        close(again);
+        errno = ENOENT;
         return -1;
     }
     if (atomic_compare_exchange_strong(&region->fd, &fd, again))
@@ -201,9 +212,12 @@ uint32_t gt_chunk_take(gt_region *region, uint64_t time_ns) {
     while ((uint32_t)batch < end_of(batch))
         if (atomic_compare_exchange_weak(&region->batch, &batch, batch + 1))
             return (uint32_t)batch;
+    int cancelable; /* the hook's caller may have a mutex, and none of its own functions can be cancelled */
+    pthread_setcancelstate(PTHREAD_CANCEL_DISABLE, &cancelable);
     atomic_fetch_add(&region->growing, 1);
     uint32_t chunk = take_batch(region, batch, time_ns);
     atomic_fetch_sub(&region->growing, 1);
+    pthread_setcancelstate(cancelable, NULL);
     return chunk;
 }
 
@@ -226,7 +240,8 @@ uint32_t gt_chunks_used(gt_region *region) {
 }
 
 static int map_file(gt_region *region, int fd, uint64_t max_bytes) {
-    uint64_t limit = max_bytes / GT_CHUNK_BYTES;
+    uint64_t part = address_space_allowed() / ADDRESS_PART;
+    uint64_t limit = (max_bytes < part ? max_bytes : part) / GT_CHUNK_BYTES;
     if (limit >= NO_MORE_CHUNKS)
         limit = NO_MORE_CHUNKS - 1;
     if (limit < MIN_CHUNKS)
@@ -292,6 +307,9 @@ gt_region *gt_chunk_file_create(const char *path, const char *magic, uint32_t ve
 }
 
 void gt_chunk_file_rest(gt_region *region) {
+    struct rlimit limit;
+    if (getrlimit(RLIMIT_NOFILE, &limit) == 0 && limit.rlim_cur >= MANY_DESCRIPTORS)
+        return;
     int fd = atomic_exchange(&region->fd, -1);
     if (is_our_file(region, fd))
         close(fd);
@@ -323,8 +341,8 @@ uint32_t gt_chunk_file_leave(gt_region *region) {
 
 void gt_chunk_file_close(gt_region *region) {
     int fd = usable_fd(region);
+    uint32_t used = unmap(region); /* from here on nobody makes it grow */
     atomic_store(&region->fd, LEFT);
-    uint32_t used = unmap(region);
     if (fd < 0)
         return;
     off_t used_bytes = (off_t)used * GT_CHUNK_BYTES;

@@ -13,8 +13,8 @@ gt_region *gt_chunk_file_create(const char *path, const char *magic, uint32_t ve
  * file is full, which the header then says. Safe in signal handlers; clobbers errno. */
 uint32_t gt_chunk_take(gt_region *region, uint64_t time_ns);
 
-/* Closes the descriptor until the file grows again, for a file that seldom does: a program that may
- * have few descriptors has all others of its own. */
+/* For a file that seldom grows: closes the descriptor until it does, where the program may have only few. It
+ * may not be allowed to open it again, as it may have become another user. */
 void gt_chunk_file_rest(gt_region *region);
 
 /* Chunks that exist and may hold records, the first (header) chunk included. */

@@ -1,33 +1,60 @@
 #define _GNU_SOURCE
 #include "elf_patch.h"
 
+#include <dlfcn.h>
+#include <pthread.h>
+#include <sched.h>
 #include <stdatomic.h>
 #include <string.h>
 #include <sys/mman.h>
 
 #include "elf_object.h"
 
-#define MAX_SLOTS   4096u
-#define MAX_OBJECTS 2048u
+#define MAX_SLOTS   16384u
+#define MAX_OBJECTS 4096u
+#define TRIES       8
 
 typedef struct {
     void **address;
     void *before;
     void *hook;
+    bool is_loaded;
 } gt_slot;
+
+/* One thread at a time changes what follows: interpreters with a GIL of their own load modules at once. */
+static atomic_flag in_use = ATOMIC_FLAG_INIT;
 
 static const void *interpreter; /* an address inside the object that is patched as such */
 static gt_slot slots[MAX_SLOTS];
 static _Atomic size_t slot_count;
 
 /* Objects that were looked at, by what the loader knows them by; it never moves one. */
-static _Atomic(const void *) objects[MAX_OBJECTS];
-static _Atomic size_t object_count;
-static _Atomic unsigned long long loads_seen, unloads_seen;
+static const void *objects[MAX_OBJECTS];
+static size_t object_count;
+static unsigned long long loads_seen, unloads_seen;
 
 size_t gt_patched_slots(void) {
-    size_t count = atomic_load(&slot_count);
-    return count < MAX_SLOTS ? count : MAX_SLOTS;
+    return atomic_load(&slot_count);
+}
+
+static bool begin_use(void) {
+    return !atomic_flag_test_and_set(&in_use);
+}
+
+static void end_use(void) {
+    atomic_flag_clear(&in_use);
+}
+
+/* Not from inside another use: no function here calls anything that is hooked. */
+static void wait_for_use(void) {
+    while (!begin_use())
+        sched_yield();
+}
+
+/* The thread that was at it is the parent's. */
+static void follow_forks(void) {
+    static bool follows;
+    follows = follows || pthread_atfork(NULL, NULL, end_use) == 0;
 }
 
 /* One object whose slots are visited. */
@@ -62,16 +89,29 @@ static void *hook_of(const gt_imports *lists, const char *name) {
     return NULL;
 }
 
+/* A new one, or that of an object that is loaded no more and stood at the same place; NULL where there are
+ * too many. */
+static gt_slot *slot_of(void **address) {
+    size_t count = atomic_load(&slot_count);
+    for (size_t i = 0; i < count; i++)
+        if (slots[i].address == address)
+            return &slots[i];
+    if (count == MAX_SLOTS)
+        return NULL;
+    atomic_store(&slot_count, count + 1);
+    return &slots[count];
+}
+
 static bool redirect(void *data, void **address, const char *name) {
     gt_patching *patching = data;
     void *hook = hook_of(patching->lists, name);
     void *before = hook ? __atomic_load_n(address, __ATOMIC_ACQUIRE) : NULL;
     if (!hook || before == hook)
         return true;
-    size_t place = atomic_fetch_add(&slot_count, 1);
-    if (place < MAX_SLOTS)
-        slots[place] = (gt_slot){address, before, hook};
-    patching->failed = place >= MAX_SLOTS || !write_slot(patching, address, hook);
+    gt_slot *slot = slot_of(address);
+    if (slot)
+        *slot = (gt_slot){address, before, hook, true};
+    patching->failed = !slot || !write_slot(patching, address, hook);
     return !patching->failed;
 }
 
@@ -80,6 +120,30 @@ static bool patch(const gt_object *object, const gt_imports *lists) {
     gt_object_slots(object, redirect, &patching);
     protect_again(&patching);
     return !patching.failed;
+}
+
+static int unpatch_object(struct dl_phdr_info *info, size_t size, void *data) {
+    (void)size;
+    (void)data;
+    gt_object object;
+    if (!gt_object_read(&object, info))
+        return 0;
+    gt_patching patching = {.object = &object};
+    for (size_t i = 0; i < gt_patched_slots(); i++) {
+        const gt_slot *slot = &slots[i];
+        if (gt_object_contains(info, slot->address) &&
+            __atomic_load_n(slot->address, __ATOMIC_ACQUIRE) == slot->hook)
+            write_slot(&patching, slot->address, slot->before);
+    }
+    protect_again(&patching);
+    return 0;
+}
+
+static void unpatch_all(void) {
+    dl_iterate_phdr(unpatch_object, NULL);
+    atomic_store(&slot_count, 0);
+    object_count = 0;
+    loads_seen = 0;
 }
 
 typedef struct {
@@ -97,26 +161,33 @@ static int find(struct dl_phdr_info *info, size_t size, void *data) {
     return 1;
 }
 
-const char *gt_patch_imports(const void *inside, const gt_imports lists[GT_IMPORT_LISTS]) {
-    if (gt_patched_slots() > 0)
-        return NULL;
-    gt_search search = {.inside = inside};
-    interpreter = inside;
+static const char *patch_interpreter(const gt_imports *lists) {
+    gt_search search = {.inside = interpreter};
     dl_iterate_phdr(find, &search);
     if (!search.found)
         return "the interpreter's import table was not found";
     if (!patch(&search.object, lists)) {
-        gt_unpatch_imports();
+        unpatch_all();
         return "the interpreter's import table cannot be changed";
     }
     return gt_patched_slots() > 0 ? NULL : "the interpreter imports none of the functions to be hooked";
+}
+
+const char *gt_patch_imports(const void *inside, const gt_imports lists[GT_IMPORT_LISTS]) {
+    follow_forks();
+    wait_for_use();
+    interpreter = inside;
+    const char *reason = gt_patched_slots() > 0 ? NULL : patch_interpreter(lists);
+    end_use();
+    return reason;
 }
 
 typedef struct {
     const char *const *markers;
     const gt_imports *lists;
     const void *except;
-    bool first;
+    unsigned long long loads, unloads; /* ever, when the loader was asked */
+    bool changed;                      /* another thread loads, too: to be done again */
 } gt_users;
 
 /* Stops the visit where it returns false, which is where the object is one to patch. */
@@ -129,31 +200,30 @@ static bool is_no_marker(void *data, void **slot, const char *name) {
 }
 
 static bool is_known(const struct dl_phdr_info *info) {
-    size_t count = atomic_load(&object_count);
-    for (size_t i = 0; i < count && i < MAX_OBJECTS; i++)
-        if (atomic_load_explicit(&objects[i], memory_order_relaxed) == info->dlpi_phdr)
+    for (size_t i = 0; i < object_count; i++)
+        if (objects[i] == info->dlpi_phdr)
             return true;
-    size_t place = atomic_fetch_add(&object_count, 1);
-    if (place < MAX_OBJECTS)
-        atomic_store(&objects[place], info->dlpi_phdr);
-    return place >= MAX_OBJECTS;
+    if (object_count < MAX_OBJECTS)
+        objects[object_count++] = info->dlpi_phdr;
+    return false;
 }
 
-/* True where nothing was loaded since the last time. What was unloaded may have made room for
- * something else at the same place. */
-static bool nothing_new(const struct dl_phdr_info *info) {
-    if (atomic_exchange(&unloads_seen, info->dlpi_subs) != info->dlpi_subs)
-        atomic_store(&object_count, 0);
-    return atomic_exchange(&loads_seen, info->dlpi_adds) == info->dlpi_adds;
+static int look_at_counts(struct dl_phdr_info *info, size_t size, void *data) {
+    (void)size;
+    gt_users *users = data;
+    users->loads = info->dlpi_adds;
+    users->unloads = info->dlpi_subs;
+    return 1;
 }
 
 /* The loader calls this for one object after the other and keeps them from being unloaded. */
 static int patch_user(struct dl_phdr_info *info, size_t size, void *data) {
     (void)size;
     gt_users *users = data;
-    if (users->first && nothing_new(info))
+    if (info->dlpi_adds != users->loads || info->dlpi_subs != users->unloads) {
+        users->changed = true;
         return 1;
-    users->first = false;
+    }
     gt_object object;
     if (is_known(info) || !gt_object_read(&object, info))
         return 0;
@@ -164,9 +234,55 @@ static int patch_user(struct dl_phdr_info *info, size_t size, void *data) {
     return 0;
 }
 
+static int mark_loaded(struct dl_phdr_info *info, size_t size, void *data) {
+    (void)size;
+    (void)data;
+    for (size_t i = 0; i < gt_patched_slots(); i++)
+        slots[i].is_loaded |= gt_object_contains(info, slots[i].address);
+    return 0;
+}
+
+/* What was unloaded may have made room for something else at the same place. */
+static void forget_unloaded(void) {
+    size_t count = gt_patched_slots(), kept = 0;
+    for (size_t i = 0; i < count; i++)
+        slots[i].is_loaded = false;
+    dl_iterate_phdr(mark_loaded, NULL);
+    for (size_t i = 0; i < count; i++)
+        if (slots[i].is_loaded)
+            slots[kept++] = slots[i];
+    atomic_store(&slot_count, kept);
+    object_count = 0;
+}
+
+/* An object stands in the loader's list before its slots are what they will be. Whoever loads has a lock
+ * all the while that dladdr() takes, too: once that comes back, all that was in the list is done. */
+static void patch_settled(gt_users *users) {
+    Dl_info unused;
+    for (int turn = 0; turn < TRIES; turn++) {
+        dl_iterate_phdr(look_at_counts, users);
+        if (users->loads == loads_seen && users->unloads == unloads_seen)
+            return;
+        dladdr(users->except, &unused);
+        if (users->unloads != unloads_seen)
+            forget_unloaded();
+        users->changed = false;
+        dl_iterate_phdr(patch_user, users);
+        if (!users->changed) {
+            loads_seen = users->loads;
+            unloads_seen = users->unloads;
+            return;
+        }
+    }
+}
+
 void gt_patch_users(const char *const *markers, const gt_imports lists[GT_IMPORT_LISTS], const void *except) {
-    gt_users users = {.markers = markers, .lists = lists, .except = except, .first = true};
-    dl_iterate_phdr(patch_user, &users);
+    gt_users users = {.markers = markers, .lists = lists, .except = except};
+    if (!begin_use()) /* what is new is looked at the next time */
+        return;
+    if (gt_patched_slots() > 0)
+        patch_settled(&users);
+    end_use();
 }
 
 typedef struct {
@@ -201,26 +317,8 @@ bool gt_patch_for_good(const char *file, const gt_imports lists[GT_IMPORT_LISTS]
     return lasting.redirected > 0;
 }
 
-static int unpatch_object(struct dl_phdr_info *info, size_t size, void *data) {
-    (void)size;
-    (void)data;
-    gt_object object;
-    if (!gt_object_read(&object, info))
-        return 0;
-    gt_patching patching = {.object = &object};
-    for (size_t i = 0; i < gt_patched_slots(); i++) {
-        const gt_slot *slot = &slots[i];
-        if (gt_object_contains(info, slot->address) &&
-            __atomic_load_n(slot->address, __ATOMIC_ACQUIRE) == slot->hook)
-            write_slot(&patching, slot->address, slot->before);
-    }
-    protect_again(&patching);
-    return 0;
-}
-
 void gt_unpatch_imports(void) {
-    dl_iterate_phdr(unpatch_object, NULL);
-    atomic_store(&slot_count, 0);
-    atomic_store(&object_count, 0);
-    atomic_store(&loads_seen, 0);
+    wait_for_use();
+    unpatch_all();
+    end_use();
 }

@@ -82,7 +82,7 @@ static uint64_t time_of_next(gt_gil *gil) {
 static void note_release(gt_region *region, gt_gil *gil) {
     enum gt_kind kind = gil->asked ? GT_GIL_FORCED_RELEASE : GT_GIL_RELEASE;
     gil->asked = false;
-    gil->held = false;
+    atomic_store_explicit(&gil->held, false, memory_order_relaxed);
     uint64_t now = time_of_next(gil);
     note(region, gil, gt_record_of(now, kind));
     gt_call_stretch_begins(now);
@@ -91,11 +91,11 @@ static void note_release(gt_region *region, gt_gil *gil) {
 
 static void note_acquire(gt_region *region, gt_gil *gil) {
     gil->asked = false;
-    gil->held = true;
-    if (gil->holder != &gt_self) {
-        gil->holder = &gt_self;
+    if (atomic_load_explicit(&gil->holder, memory_order_relaxed) != &gt_self) {
+        atomic_store_explicit(&gil->holder, &gt_self, memory_order_relaxed);
         gil->switches++;
     }
+    atomic_store_explicit(&gil->held, true, memory_order_release);
     uint64_t now = time_of_next(gil);
     gt_call_stretch_ends(region, now);
     note(region, gil, gt_record_of(now, GT_GIL_ACQUIRE));
@@ -159,7 +159,7 @@ gt_gil *gt_gil_on_wait(gt_region *region, pthread_cond_t *cond, const void *call
 
 /* The interpreter's own rule for asking the holder to let go. */
 void gt_gil_on_timeout(gt_gil *gil, uint64_t switches) {
-    if (gil->held && gil->switches == switches)
+    if (atomic_load_explicit(&gil->held, memory_order_relaxed) && gil->switches == switches)
         gil->asked = true;
 }
 
@@ -168,12 +168,13 @@ uintptr_t gt_gil_main(void) {
 }
 
 bool gt_gil_is_own(void) {
-    return gils[0].held && gils[0].holder == &gt_self;
+    return atomic_load_explicit(&gils[0].held, memory_order_acquire) &&
+           atomic_load_explicit(&gils[0].holder, memory_order_relaxed) == &gt_self;
 }
 
 void gt_gil_note_held(gt_region *region) {
-    gils[0].held = true;
-    gils[0].holder = &gt_self;
+    atomic_store(&gils[0].holder, &gt_self);
+    atomic_store(&gils[0].held, true);
     note(region, &gils[0], gt_record_of(gt_now(), GT_GIL_HOLDS));
 }
 
@@ -190,8 +191,9 @@ void gt_gil_on_calibration(pthread_cond_t *cond, const void *caller) {
 static void forget(void) {
     for (int i = 0; i < MAX_GILS; i++) {
         atomic_store(&gils[i].address, 0);
-        gils[i].holder = NULL;
-        gils[i].held = gils[i].asked = false;
+        atomic_store(&gils[i].holder, NULL);
+        atomic_store(&gils[i].held, false);
+        gils[i].asked = false;
         gils[i].switches++;
     }
     memset(release_sites, 0, sizeof release_sites);

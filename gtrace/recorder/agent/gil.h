@@ -16,11 +16,11 @@
 
 typedef struct {
     _Atomic uintptr_t address;
-    const void *holder; /* the thread that has it or had it last */
-    uint64_t switches;  /* changes of holder */
-    uint64_t last_ns;   /* time of its last event */
-    bool held;
-    bool asked; /* a waiter asked the holder to let go */
+    _Atomic(const void *) holder; /* the thread that has it or had it last */
+    uint64_t switches;            /* changes of holder */
+    uint64_t last_ns;             /* time of its last event */
+    _Atomic bool held;            /* read beside the GIL's mutex, too: false for who is not its holder */
+    bool asked;                   /* a waiter asked the holder to let go */
 } gt_gil;
 
 /* Learns the main GIL from one release and re-acquire on the calling thread, which must hold it.

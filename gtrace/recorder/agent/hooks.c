@@ -49,6 +49,13 @@ static int on_cond_timedwait(pthread_cond_t *cond, pthread_mutex_t *mutex, const
     return result;
 }
 
+/* The other half of fence_after_post(): the try behind it must not move before the count. */
+static void fence_before_wait(void) {
+#if !defined(__x86_64__)
+    atomic_thread_fence(memory_order_seq_cst);
+#endif
+}
+
 /* True when the semaphore was to be had at once: no wait, nothing to record. Else the wait counts
  * from here on, so that whoever posts sees it. The second try is for a post that came before the
  * wait counted. */
@@ -57,6 +64,7 @@ static bool taken_at_once(sem_t *semaphore, gt_waiters *waiters) {
     bool taken = sem_trywait(semaphore) == 0;
     if (!taken) {
         atomic_fetch_add(&waiters->begun, 1);
+        fence_before_wait();
         taken = sem_trywait(semaphore) == 0;
         if (taken)
             atomic_fetch_add(&waiters->ended, 1);

@@ -36,8 +36,9 @@ static void end_use(void) {
     atomic_store(&in_use, 0);
 }
 
+/* A forked child may even have the number of its parent, in a namespace of its own. */
 static gt_region *own_recording(void) {
-    return recording && recording->pid == getpid() ? recording : NULL;
+    return recording == gt_region_current() && recording && recording->pid == getpid() ? recording : NULL;
 }
 
 static PyObject *refuse(const char *reason) {

@@ -17,7 +17,7 @@
 #define MOST_CODES  (CODE_SLOTS / 4 * 3)
 #define STACK_SLOTS (1u << 13) /* a stack that finds its places taken is written again */
 #define LOCK_SLOTS  (1u << 12)
-#define STACK_BYTES (1u << 20) /* above the agent's frames, where its callers' are */
+#define STACK_BYTES (1u << 12) /* above the agent's frames: those of who calls it, and nothing else */
 #define TRIES       8u
 #define NO_NUMBER   UINT32_MAX
 

@@ -98,8 +98,8 @@ def own_times() -> tuple[int, int] | None:
 
 def _ring_bytes(cores: int) -> int:
     """A power of two; on machines of many cores all rings together stay small."""
-    size = LARGEST_RING
-    while size > SMALLEST_RING and size * cores > ALL_RINGS:
+    size, smallest = LARGEST_RING, max(SMALLEST_RING, os.sysconf("SC_PAGESIZE"))
+    while size > smallest and size * cores > ALL_RINGS:
         size //= 2
     return size
 

@@ -4,6 +4,7 @@
 #include <errno.h>
 #include <fcntl.h>
 #include <linux/futex.h>
+#include <pthread.h>
 #include <signal.h>
 #include <stdio.h>
 #include <string.h>
@@ -53,8 +54,21 @@ static bool has_ended(pid_t drain) {
            ended.si_pid == drain;
 }
 
+/* A forked child shares its parent's control and may even have its number, in a namespace of its own. */
+static bool is_forked;
+
+static void note_fork(void) {
+    is_forked = true;
+}
+
+static bool follow_forks(void) {
+    static bool follows;
+    follows = follows || pthread_atfork(NULL, NULL, note_fork) == 0;
+    return follows;
+}
+
 static bool is_own(void) {
-    return recording.drain && recording.pid == getpid();
+    return recording.drain && !is_forked && recording.pid == getpid();
 }
 
 /* Waits while the state is `state`; false when that takes longer than `seconds`, or the drain has ended. */
@@ -106,13 +120,14 @@ static PyObject *refuse(int step, int error, const char *path) {
 /* A forked child would share its parent's, and gets one of its own. NULL and errno where there is no memory.
  */
 static gs_control *fresh_control(pid_t pid) {
-    if (recording.control && recording.pid == pid) {
+    if (recording.control && !is_forked && recording.pid == pid) {
         memset(recording.control, 0, sizeof *recording.control);
         return recording.control;
     }
     void *pages = mmap(NULL, sizeof(gs_control), PROT_READ | PROT_WRITE, MAP_SHARED | MAP_ANONYMOUS, -1, 0);
     if (pages == MAP_FAILED)
         return NULL;
+    is_forked = false;
     recording.drain = 0;
     recording.pid = pid;
     recording.control = pages;
@@ -197,6 +212,8 @@ static PyObject *start(PyObject *module, PyObject *args) {
         };
         if (is_own())
             PyErr_SetString(PyExc_RuntimeError, "already recording");
+        else if (!follow_forks())
+            PyErr_NoMemory();
         else
             result = start_scope(&plan, cores, tids);
         end_use();
