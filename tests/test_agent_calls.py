@@ -156,6 +156,24 @@ def test_a_wait_is_told_by_the_function_the_thread_was_in(tmp_path, wait):
     assert longest["end_ns"] - longest["start_ns"] > 10_000_000
 
 
+TOLD_AT_ONCE = {
+    "socket.gethostbyaddr('127.0.0.1')": Function.NAME_LOOKUP,
+    "socket.gethostbyname_ex('localhost')": Function.NAME_LOOKUP,
+    "socket.getaddrinfo('localhost', 80)": Function.NAME_LOOKUP,
+    "os.sync()": Function.SYNC,
+    "os.fsync(os.open(path, os.O_RDONLY))": Function.SYNC,
+    "os.pread(os.open(path, os.O_RDONLY), 1, 0)": Function.READ,
+}
+
+
+@pytest.mark.parametrize(("call", "function"), TOLD_AT_ONCE.items())
+def test_a_function_that_may_block_is_told_also_where_it_hardly_does(tmp_path, call, function):
+    code = f"import socket\nwith contextlib.suppress(OSError):\n    {call}"
+    calls = blocking_calls(record(tmp_path, "import contextlib\n" + code))
+
+    assert function in [Function(found) for found in calls["function"]]
+
+
 LIGHT = """
 import os, socket, threading, time
 ours, theirs = socket.socketpair()

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import platform
 import shutil
 import subprocess
 import sysconfig
@@ -62,6 +63,14 @@ def test_the_parts_without_python_are_clean_under_valgrind(tmp_path, sources):
     program = compile_c(tmp_path / "check", sources, "-O1", "-g")
     valgrind = ["valgrind", "--quiet", "--error-exitcode=9", "--fair-sched=yes"]
     assert "all checks hold" in run(*valgrind, program, tmp_path / "gil.bin", "500", "no-stops")
+
+
+@pytest.mark.skipif(platform.machine() != "x86_64", reason="the processor is told to trap in its own way")
+@pytest.mark.parametrize("flag", ["-O0", "-O2", "-O3"])
+def test_a_signal_at_any_instruction_of_a_write_costs_no_record(tmp_path, flag):
+    program = compile_c(tmp_path / "check", [NATIVE / "step_check.c", *BUFFER[1:]], flag)
+
+    assert "all checks hold" in run(program, tmp_path / "gil.bin")
 
 
 LINKING = [
