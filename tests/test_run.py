@@ -230,6 +230,50 @@ def test_a_signal_sent_to_gtrace_is_passed_on(tmp_path, number, status):
     assert (b"KeyboardInterrupt" in said) == (number == signal.SIGINT)
 
 
+COUNTS = """
+import os, signal, sys
+seen = []
+for number in (signal.SIGHUP, signal.SIGINT, signal.SIGQUIT):
+    signal.signal(number, lambda number, _: seen.append(number))
+if sys.argv[1:]:
+    os.setpgid(0, 0)
+signal.pthread_sigmask(signal.SIG_BLOCK, [signal.SIGUSR1])
+print("ready", flush=True)
+signal.sigwait([signal.SIGUSR1])
+print(*sorted(seen))
+"""
+SENDERS = {
+    "to its process": lambda running, number: running.send_signal(number),
+    "to its group": lambda running, number: os.killpg(running.pid, number),
+    "to both, as timeout does": lambda running, number: (
+        running.send_signal(number),
+        os.killpg(running.pid, number),
+    ),
+}
+
+
+APART = "in a group of its own"
+
+
+@pytest.mark.parametrize(
+    ("send", "arguments"), [*((name, ()) for name in SENDERS), ("to its group", [APART])], ids=str
+)
+def test_a_signal_reaches_the_program_once_whomever_it_is_sent_to(send, arguments):
+    command = [sys.executable, "-m", "gtrace", "run", "--light", "--quiet", "--no-report"]
+    with subprocess.Popen(
+        [*command, "-c", COUNTS, *arguments], stdout=subprocess.PIPE, start_new_session=True
+    ) as running:
+        assert running.stdout.readline() == b"ready\n"
+        numbers = [signal.SIGQUIT, signal.SIGINT, signal.SIGHUP]
+        for number in numbers:
+            SENDERS[send](running, number)
+        # comes after all that is passed on: gtrace takes them by number, and this one has the highest
+        running.send_signal(signal.SIGUSR1)
+        out, _ = running.communicate(timeout=TIMEOUT_S)
+
+    assert out.split() == [b"%d" % number for number in sorted(numbers)]
+
+
 def test_a_script_of_any_name_has_a_page(gtrace, tmp_path):
     name = os.fsdecode(b"gr\xfc\xdfe\n\x1b.py")
     (tmp_path / name).write_text("print('ran')")

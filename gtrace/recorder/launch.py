@@ -16,6 +16,7 @@ from typing import Final
 import gtrace
 from gtrace.errors import LaunchError
 from gtrace.model import NS_PER_S
+from gtrace.recorder.group import Witness
 from gtrace.recorder.scheduler import outside
 
 STARTUP: Final = os.path.join(os.path.dirname(os.path.abspath(__file__)), "startup")
@@ -72,11 +73,13 @@ class Outcome:
 def run_program(arguments: list[str], options: LaunchOptions) -> Outcome:
     """Runs ``python arguments…`` with the recorder; gives its exit status, 128+n for signal n.
 
-    Signals sent to this process alone are passed on; Ctrl-C reaches the program from the terminal.
+    Signals sent to this process alone are passed on; what is sent to the whole group, as Ctrl-C is, reaches
+    the program by itself.
     """
     environment = _environment(options)
     watched = {*FORWARDED, signal.SIGCHLD}
     mask = signal.pthread_sigmask(signal.SIG_BLOCK, watched)
+    witness = Witness(FORWARDED)
     try:
         pid = os.posix_spawnp(
             options.python,
@@ -87,15 +90,17 @@ def run_program(arguments: list[str], options: LaunchOptions) -> Outcome:
             file_actions=_redirection(options.output),
         )
     except OSError as error:
+        witness.stop()
         signal.pthread_sigmask(signal.SIG_SETMASK, mask)
         raise LaunchError(
             f"cannot start the interpreter: {options.python}: {error.strerror}; name one with --python"
         ) from error
     try:
         outside.warm_up()
-        outcome = _wait(pid, watched, options.interrupt_after_s)
+        outcome = _wait(pid, watched, witness, options.interrupt_after_s)
         _settle(options.recording)
     finally:
+        witness.stop()
         signal.pthread_sigmask(signal.SIG_SETMASK, mask)
     return outcome
 
@@ -132,7 +137,9 @@ def _redirection(output: str | None) -> list[tuple[int, ...] | tuple[int, int, s
     return [(os.POSIX_SPAWN_OPEN, 1, output, mode, 0o600), (os.POSIX_SPAWN_DUP2, 1, 2)]
 
 
-def _wait(pid: int, watched: set[signal.Signals], interrupt_after_s: float | None) -> Outcome:
+def _wait(
+    pid: int, watched: set[signal.Signals], witness: Witness, interrupt_after_s: float | None
+) -> Outcome:
     patience = math.inf if interrupt_after_s is None else interrupt_after_s
     interrupt_at = monotonic() + patience
     interrupted = False
@@ -145,7 +152,7 @@ def _wait(pid: int, watched: set[signal.Signals], interrupt_after_s: float | Non
             continue
         if info is not None and info.si_signo != signal.SIGCHLD:
             interrupted |= info.si_signo == signal.SIGINT
-            if info.si_code != SENT_BY_KERNEL:
+            if not witness.has_seen(info.si_signo, pid) and info.si_code != SENT_BY_KERNEL:
                 os.kill(pid, info.si_signo)
             continue
         done, status = os.waitpid(pid, os.WNOHANG)
