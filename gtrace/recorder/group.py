@@ -21,64 +21,75 @@ PENDING: Final = "ShdPnd:"
 
 
 class Witness:
-    """A process of this one's group that does nothing: what is pending for it was sent to all of them.
-
-    It reads from a pipe that nobody writes to, so that it ends with this process, however that ends.
-    """
+    """A process of this one's group that does nothing: what is pending for it was sent to all of them."""
 
     def __init__(self, signals: Iterable[signal.Signals]) -> None:
         self._signals = [*signals]
-        self._pid = 0
-        self._start()
-
-    def _start(self) -> None:
-        out, self._end = os.pipe()
-        try:
-            self._pid = os.posix_spawnp(
-                "cat",
-                ["cat"],
-                {},
-                setsigmask=self._signals,
-                file_actions=[(os.POSIX_SPAWN_DUP2, out, 0), *_quiet(1), *_quiet(2)],
-            )
-        except OSError:
-            self._pid = 0  # nobody is there to tell: every signal counts as sent to this process alone
-        finally:
-            os.close(out)
+        self._idle = _Idle(self._signals)
+        self._seen: set[int] = set()
+        self._seen_before: set[int] = set()
 
     def stop(self) -> None:
-        """Ends it; does nothing a second time."""
-        os.close(self._end)
-        if self._pid:
-            os.kill(self._pid, signal.SIGKILL)
-            os.waitpid(self._pid, 0)
-            self._pid = 0
+        """Ends it."""
+        self._idle.stop()
 
     def has_seen(self, number: int, program: int) -> bool:
         """Whether a signal that came to this process went to ``program`` as well, being of this group.
 
-        What is pending is forgotten then, here and for this process.
+        It has come once then, however often it was sent meanwhile.
         """
         with suppress(ProcessLookupError):
-            if not self._pid or os.getpgid(program) != os.getpgrp():
+            if os.getpgid(program) != os.getpgrp():
                 return False
         end = monotonic() + PATIENCE_S
-        while not self._is_pending(number):
+        while number not in self._seen:
             if monotonic() > end:
                 return False
+            self._look()
+        self._seen.remove(number)
         signal.sigtimedwait([number], PATIENCE_S)  # of a sender that signals this process and then all
-        self.stop()
-        self._start()
         return True
 
-    def _is_pending(self, number: int) -> bool:
+    def _look(self) -> None:
+        """Takes what is pending: only another process in its place has nothing pending any more.
+
+        What comes while there are two is pending for both.
+        """
+        if not self._idle.pending() - self._seen_before:
+            return
+        before, self._idle = self._idle, _Idle(self._signals)
+        pending = before.pending()
+        before.stop()
+        self._seen |= pending - self._seen_before
+        self._seen_before = pending & self._idle.pending()
+
+
+class _Idle:
+    """Reads from a pipe that nobody writes to, so that it ends with this process, however that ends."""
+
+    def __init__(self, signals: list[signal.Signals]) -> None:
+        self._signals = signals
+        out, self._end = os.pipe()
+        quiet = [(os.POSIX_SPAWN_OPEN, number, os.devnull, os.O_WRONLY, 0) for number in (1, 2)]
+        try:
+            self._pid = os.posix_spawnp(
+                "cat", ["cat"], {}, setsigmask=signals, file_actions=[(os.POSIX_SPAWN_DUP2, out, 0), *quiet]
+            )
+        except OSError:
+            self._pid = 0  # nobody can tell: every signal counts as sent to this process alone
+        finally:
+            os.close(out)
+
+    def stop(self) -> None:
+        os.close(self._end)
+        if self._pid:
+            os.kill(self._pid, signal.SIGKILL)
+            os.waitpid(self._pid, 0)
+
+    def pending(self) -> set[int]:
         try:
             with open(f"/proc/{self._pid}/status", encoding="ascii", errors="replace") as file:
-                (mask,) = (line[len(PENDING) :] for line in file if line.startswith(PENDING))
+                (mask,) = (int(line[len(PENDING) :], 16) for line in file if line.startswith(PENDING))
         except (OSError, ValueError):
-            return False
-        return bool(int(mask, 16) >> (number - 1) & 1)
-
-
-def _quiet(descriptor: int) -> list[tuple[int, int, str, int, int]]:
-    return [(os.POSIX_SPAWN_OPEN, descriptor, os.devnull, os.O_WRONLY, 0)]
+            return set()
+        return {int(number) for number in self._signals if mask >> (number - 1) & 1}
