@@ -1,9 +1,10 @@
 """What `gtrace run` costs the program itself: its own work, bare and recorded, alternating.
 
-    python benchmarks/light.py --rounds 5 [--calls] [NAME...]
+    python benchmarks/light.py --rounds 5 [--calls | --no-scheduler] [NAME...]
 
 Prints two ratios a workload: of the medians, and of the fastest rounds, which other programs disturbed
-least. With ``--calls`` calls are recorded too, and viztracer alone is the rival.
+least. With ``--calls`` calls are recorded too, and viztracer alone is the rival; with ``--no-scheduler``
+neither calls nor what the kernel knows.
 """
 
 from __future__ import annotations
@@ -46,17 +47,21 @@ def main() -> None:
     """Runs every workload both ways and prints the ratios."""
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--rounds", type=int, default=5)
-    parser.add_argument("--calls", action="store_true")
+    what = parser.add_mutually_exclusive_group()
+    what.add_argument("--calls", action="store_const", const=[], dest="leave_out", default=["--light"])
+    what.add_argument(
+        "--no-scheduler", action="store_const", const=["--light", "--no-scheduler"], dest="leave_out"
+    )
     parser.add_argument("names", nargs="*", default=USUAL, metavar="NAME", help="of workloads")
     options = parser.parse_args()
     gtrace = [sys.executable, "-m", "gtrace", "run", "--quiet", "--no-report"]
     with tempfile.TemporaryDirectory() as folder:
         place = Path(folder)
-        recorded = [*gtrace, "-o", str(place / "run.gtrace")] + ([] if options.calls else ["--light"])
+        recorded = [*gtrace, "-o", str(place / "run.gtrace"), *options.leave_out]
         bare = [sys.executable]
-        if options.calls:
+        if not options.leave_out:
             bare += ["-m", "viztracer", "--quiet", "-o", str(place / "viz.json"), "--"]
-        rival = "viztracer" if options.calls else "bare"
+        rival = "bare" if options.leave_out else "viztracer"
         print(f"{'workload':20} {'recorded / ' + rival:>20}   of the fastest   spread of the rival")
         for script in (WORKLOADS / f"{name}.py" for name in options.names):
             times: dict[str, list[float]] = {"bare": [], "recorded": []}

@@ -274,6 +274,20 @@ def test_a_signal_reaches_the_program_once_whomever_it_is_sent_to(send, argument
     assert out.split() == [b"%d" % number for number in sorted(numbers)]
 
 
+def test_what_the_kernel_knows_is_left_out_where_that_is_wished(gtrace, tmp_path):
+    code = "import threading; t = threading.Thread(target=sum, args=[range(9)]); t.start(); t.join()"
+    gtrace(
+        "run", "--light", "--no-scheduler", "--no-report", "-o", "r.gtrace", "--json", "s.json", "-c", code
+    )
+    evidence = json.loads((tmp_path / "s.json").read_text())["evidence"]
+
+    assert evidence["scheduler"] == "none: left out by --no-scheduler"
+    assert evidence["calls"] == "none: left out by --light"
+    assert not [*(tmp_path / "r.gtrace").glob("scheduler.*")]
+    (journal,) = (tmp_path / "r.gtrace").glob("threads.*")
+    assert b'"event":"amount"' not in journal.read_bytes()
+
+
 def test_a_script_of_any_name_has_a_page(gtrace, tmp_path):
     name = os.fsdecode(b"gr\xfc\xdfe\n\x1b.py")
     (tmp_path / name).write_text("print('ran')")

@@ -29,7 +29,11 @@ def capture(program: Sequence[str], path: Path, options: LaunchOptions) -> Outco
         "command": list(program),
         "cwd": os.getcwd(),
         "python": options.python,
-        "options": {"calls": options.calls, "switch_interval_s": options.switch_interval_s},
+        "options": {
+            "calls": options.calls,
+            "scheduler": options.scheduler,
+            "switch_interval_s": options.switch_interval_s,
+        },
         "started": {"monotonic_ns": monotonic_ns(), "wall_ns": time_ns()},
     }
     _require_interpreter(options.python)

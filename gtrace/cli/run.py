@@ -51,6 +51,10 @@ def add_parser(commands: Any) -> None:
     add("--python", default=sys.executable, metavar="EXE", help="the interpreter to run it by (this one)")
     add("--light", action="store_true", help="record no calls: hardly slows the program")
     add(
+        "--no-scheduler", action="store_true",
+        help="do not ask the kernel when threads had a core: for many thousands of switches a second",
+    )  # fmt: skip
+    add(
         "--switch-interval", type=_seconds, metavar="S",
         help="the switch interval to run it with, in seconds (0.005)",
     )  # fmt: skip
@@ -111,6 +115,7 @@ def run(arguments: argparse.Namespace) -> int:
         arguments.switch_interval,
         arguments.max_size,
         site_threshold_s=arguments.sites,
+        scheduler=not arguments.no_scheduler,
     )
     outcome = capture(program.arguments, path, options)
     # only now: importing pandas beside the program would take a core from it

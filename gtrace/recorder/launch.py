@@ -54,6 +54,7 @@ class LaunchOptions:
     """The file that takes what the program writes to stdout and stderr; None: it keeps ours."""
     site_threshold_s: float = 0.001
     """Note where a thread is when it waited so long; 0: never."""
+    scheduler: bool = True
     interrupt_after_s: float | None = None
     """Send the program SIGINT after so long, and again after as long, until it ends."""
 
@@ -121,6 +122,7 @@ def _environment(options: LaunchOptions) -> dict[str, str]:
         "version": gtrace.__version__,
         "pythonpath": before,
         "calls": options.calls,
+        "scheduler": options.scheduler,
         "entries": buffer_entries(),
         "switch_interval": options.switch_interval_s,
         "max_bytes": options.max_bytes,

@@ -24,6 +24,7 @@ EXIT_NOT_STARTED: Final = 2
 FAILED: Final = "failed"
 """The file a recorder that could not start leaves behind; the program has not run then."""
 NOT_FORKED: Final = -1
+LEFT_OUT: Final = "none: left out by --no-scheduler"
 SITES_PART: Final = 8
 """Call sites get at most an eighth of what the GIL evidence may take."""
 LEAST_SITES: Final = 64 << 10
@@ -160,6 +161,8 @@ class Session:
 
     def _start_scheduler(self) -> str:
         """Starts the scheduler's evidence of this process and all it will start."""
+        if not self._launch["scheduler"]:
+            return LEFT_OUT
         path = os.path.join(self._folder, f"scheduler.{os.getpid()}.bin")
         try:
             return scheduler.start(path, max_bytes=self._launch["max_bytes"])
@@ -167,15 +170,18 @@ class Session:
             return f"none: {reason}"
 
     def _start_registry(self) -> None:
-        has_more_to_say = self._calls is not None or self._scheduler != "exact"
+        has_more_to_say = self._calls is not None or self._reads_clocks()
         missing = self._registry.install(self._end_of_thread if has_more_to_say else None)
         if missing:
             self._note(f"threading has no hook at {', '.join(missing)} here")
         self._registry.record_main()
 
+    def _reads_clocks(self) -> bool:
+        return self._scheduler not in ("exact", LEFT_OUT)
+
     def _start_clocks(self) -> None:
         """Amounts, where the kernel does not record its switches."""
-        self._clocks = None if self._scheduler == "exact" else Clocks()
+        self._clocks = Clocks() if self._reads_clocks() else None
 
     def _new_journal(self) -> Journal:
         return Journal(os.path.join(self._folder, f"threads.{os.getpid()}.jsonl"))
