@@ -52,6 +52,7 @@ class ProcessText:
     facts: dict[str, str] = field(default_factory=dict)
     agent: dict[str, str] = field(default_factory=dict)
     stop: int | None = None
+    saved: int = 0
     tids: dict[str, int] = field(default_factory=dict)
     keys: dict[str, int] = field(default_factory=dict)
     journal: list[tuple[int, dict[str, Any]]] = field(default_factory=list)
@@ -74,7 +75,7 @@ def write_process(folder: Path, process: ProcessText) -> None:
     lines = [_process_line(process)]
     lines += [line for _, line in sorted(process.journal, key=lambda entry: entry[0])]
     if process.stop is not None:
-        lines.append({"event": "stop", "time": process.stop, "saved": process.stop, "journal_lost": 0})
+        lines.append({"event": "stop", "time": process.stop, "saved": process.saved, "journal_lost": 0})
     journal = "".join(json.dumps(line, separators=(",", ":")) + "\n" for line in lines)
     (folder / f"threads.{process.pid}.jsonl").write_text(journal, "utf-8")
     if process.calls:

@@ -15,7 +15,7 @@ starts a comment. A line says what one process or one of its threads did::
     main  CALL 20 READ [PIPE]               at the time of the release before it; also TIMED_CALL, CALL_END
     main  IN 10 core=1 | main OUT 20        the scheduler's records, by the names of its record.h
     agent full=60 | agent level="why" | agent none="why"
-    stop 100                                the orderly end; without it the process was killed
+    stop 100 [saved=300]                    the orderly end; without it the process was killed
     meta ended=100 signal=9                 what the launcher saw
 
 A thread without ``begin`` is one the registry never saw. Native ids count from 1000 in the order
@@ -99,7 +99,7 @@ def _take(process: ProcessText, words: list[str]) -> None:
     elif subject == "agent":
         process.agent.update(options)
     elif subject == "stop":
-        process.stop = raw(plain[0])
+        process.stop, process.saved = raw(plain[0]), raw(options.get("saved", plain[0]))
     elif plain[0] == "call":
         _take_call(process, subject, words[2:])
     elif plain[0] in KINDS:

@@ -119,6 +119,14 @@ def test_without_a_stop_and_a_launcher_a_process_lasts_to_its_last_sign(tmp_path
     assert noted(known, "ended without a word")
 
 
+@pytest.mark.parametrize(("saved", "told"), [(2340, True), (60, False)])
+def test_the_page_is_told_when_a_child_was_kept_to_save_its_calls(tmp_path, saved, told):
+    child = f"process pid=1200 begin=10\nmain begin 10\nmain call f 20-30\nstop 40 saved={saved}\n"
+    known = timeline_of(tmp_path, f"{ONE}\n{child}")
+
+    assert noted(known, "Process 1200 took 2.3 s at its end, in which its calls were saved") == told
+
+
 def test_the_page_is_told_from_when_on_calls_are_known(tmp_path):
     known = timeline_of(tmp_path, "process entries=1\n" + ONE)
     assert known.calls_known_from == 50_000_000

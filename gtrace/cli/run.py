@@ -48,6 +48,19 @@ def add_parser(commands: Any) -> None:
     add_span_options(parser)
     add("--json", metavar="FILE", help="write the summary as JSON there, - for stdout")
     add("--open", action="store_true", help="open the page in a browser")
+    _add_recording_options(parser)
+    add("--quiet", action="store_true", help="say nothing but errors")
+    add("-m", dest="module", nargs=argparse.REMAINDER, help=argparse.SUPPRESS)
+    add("-c", dest="code", nargs=argparse.REMAINDER, help=argparse.SUPPRESS)
+    add(
+        "program", nargs=argparse.REMAINDER, metavar="SCRIPT",
+        help="the script, folder or zip file to run, - for stdin",
+    )  # fmt: skip
+    parser.set_defaults(run=run)
+
+
+def _add_recording_options(parser: argparse.ArgumentParser) -> None:
+    add = parser.add_argument
     add("--python", default=sys.executable, metavar="EXE", help="the interpreter to run it by (this one)")
     add("--light", action="store_true", help="record no calls: hardly slows the program")
     add(
@@ -66,14 +79,6 @@ def add_parser(commands: Any) -> None:
         "--sites", type=_threshold, default=0.001, metavar="S",
         help="note where a thread stood that waited so long, in seconds (0.001; 0: never)",
     )  # fmt: skip
-    add("--quiet", action="store_true", help="say nothing but errors")
-    add("-m", dest="module", nargs=argparse.REMAINDER, help=argparse.SUPPRESS)
-    add("-c", dest="code", nargs=argparse.REMAINDER, help=argparse.SUPPRESS)
-    add(
-        "program", nargs=argparse.REMAINDER, metavar="SCRIPT",
-        help="the script, folder or zip file to run, - for stdin",
-    )  # fmt: skip
-    parser.set_defaults(run=run)
 
 
 def _seconds(text: str) -> float:

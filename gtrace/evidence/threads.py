@@ -107,6 +107,7 @@ WHERE_GIVEN: Final[dict[str, tuple[type, ...]]] = {
     "platform": TEXT,
     "python": TEXT,
     "queue": NUMBER,
+    "saved": NUMBER,
     "scheduler": TEXT,
     "switch_interval": (int, float),
     "timeout": (int, float, type(None)),

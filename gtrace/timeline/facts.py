@@ -17,6 +17,8 @@ if TYPE_CHECKING:
     from gtrace.recording import Process, Recording
 
 DEFAULT_SWITCH_INTERVAL_S: Final = 0.005
+LONG_SAVE_NS: Final = 100_000_000
+"""A reader who looks at the whole run sees what takes longer."""
 MOST_NAMED: Final = 5
 """Threads named in a note; the others are in the table of threads."""
 
@@ -195,7 +197,21 @@ def _notes(recording: Recording, clock: Clock, calls_known_from: int) -> list[st
             )
         if process.registry.stop is None:
             notes.append(_unseen_end(recording, process))
+    notes += [_kept(process) for process in recording.processes[1:] if _save_ns(process) >= LONG_SAVE_NS]
     return notes + _blind_spot(recording)
+
+
+def _save_ns(process: Process) -> int:
+    """From the end of what the program did in it to when it could go."""
+    stop = process.registry.stop or {}
+    return int(stop.get("saved", 0)) - int(stop.get("time", 0)) if process.call_files else 0
+
+
+def _kept(process: Process) -> str:
+    return (
+        f"Process {process.pid} took {_save_ns(process) / NS_PER_S:.1f} s at its end, in which its calls were"
+        " saved: whatever waited for its end waited for that, too. With --light nothing has to be saved."
+    )
 
 
 def _blind_spot(recording: Recording) -> list[str]:
