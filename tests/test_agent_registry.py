@@ -4,12 +4,12 @@ from __future__ import annotations
 
 import functools
 import json
-import os
 import sys
 import threading
 from typing import NamedTuple
 
 import pytest
+from agent_support import run_python
 from hypothesis import given
 from hypothesis import strategies as st
 
@@ -231,13 +231,23 @@ def test_whatever_fails_in_python_reaches_the_caller():
         type(hooks)(object())
 
 
-def test_a_forked_child_has_a_native_id_of_its_own():
-    hooks, journal = hooked()
-    hooks.begin(threading.Thread(target=work))
-    child = os.fork()
-    if child == 0:
-        journal.quick.clear()
-        hooks.begin(threading.Thread(target=work))
-        os._exit(json.loads(journal.quick[0])["tid"] != os.getpid())
+FORKS = """
+import json, os, threading
+from gtrace.recorder import agent
+from gtrace.recorder.threads import Registry
 
-    assert os.waitstatus_to_exitcode(os.waitpid(child, 0)[1]) == 0
+class Journal:
+    def write(self, line):
+        print(os.getpid() == json.loads(line)["tid"], flush=True)
+
+hooks = agent.plain_threads(Registry(Journal(), lambda: None))
+hooks.begin(threading.Thread(name='plain'))
+if os.fork() == 0:
+    hooks.begin(threading.Thread(name='plain'))
+    os._exit(0)
+os.wait()
+"""
+
+
+def test_a_forked_child_has_a_native_id_of_its_own():
+    assert run_python("-c", FORKS).split() == ["True", "True"]
