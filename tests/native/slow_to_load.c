@@ -1,6 +1,6 @@
 /*
- * An object that the loader needs long for, which lets go of the GIL, and whose imports are bound when they are
- * first called.
+ * An object that the loader needs long for, which lets go of the GIL, and whose imports are bound when they
+ * are first called.
  */
 #include <Python.h>
 

@@ -1,7 +1,7 @@
 /*
- * A signal at any instruction: the processor traps behind each one that writes a record, and at one of them, each
- * in its turn, the handler writes so many records that the thread begins another chunk. No record of either is
- * lost, torn or written over, and nothing that came before any place is touched.
+ * A signal at any instruction: the processor traps behind each one that writes a record, and at one of them,
+ * each in its turn, the handler writes so many records that the thread begins another chunk. No record of
+ * either is lost, torn or written over, and nothing that came before any place is touched.
  */
 #define _GNU_SOURCE
 #include <signal.h>
