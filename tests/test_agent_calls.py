@@ -254,10 +254,11 @@ READER = """
 #define PY_SSIZE_T_CLEAN
 #include <Python.h>
 #include <unistd.h>
+ssize_t READ(int, void *, size_t);
 static PyObject *wait_for(PyObject *module, PyObject *fd) {
     char byte;
     long number = PyLong_AsLong(fd), got;
-    Py_BEGIN_ALLOW_THREADS got = read((int)number, &byte, 1);
+    Py_BEGIN_ALLOW_THREADS got = READ((int)number, &byte, 1);
     Py_END_ALLOW_THREADS return PyLong_FromLong(got);
 }
 static PyMethodDef methods[] = {{"wait_for", wait_for, METH_O, ""}, {NULL, NULL, 0, NULL}};
@@ -267,15 +268,35 @@ PyMODINIT_FUNC PyInit_reader(void) { return PyModule_Create(&definition); }
 """
 
 
-def built_reader(folder):
+LIBRARY = """
+#include <unistd.h>
+ssize_t {calls}(int fd, void *to, size_t size);
+ssize_t {name}(int fd, void *to, size_t size);
+ssize_t {name}(int fd, void *to, size_t size) {{ return {calls}(fd, to, size); }}
+"""
+
+
+def built_reader(folder, *libraries):
+    """A module that blocks in ``read``, or in a library, which may leave that to the next one."""
+    flags = ["-shared", "-fPIC"]
+    name = "read"
+    for number, library in enumerate(libraries):
+        source = folder / f"lib{library}.c"
+        source.write_text(LIBRARY.format(name=f"{library}_read", calls=name))
+        needed = [f"-L{folder}", f"-l{libraries[number - 1]}"] if number else []
+        compile_c(folder / f"lib{library}.so", [source], *flags, *needed, "-Wl,-rpath,$ORIGIN")
+        name = f"{library}_read"
     source = folder / "reader.c"
     source.write_text(READER)
-    include = f"-isystem{sysconfig.get_path('include')}"
-    compile_c(folder / "reader.so", [source], include, "-Wno-unused-parameter", "-shared", "-fPIC")
+    include = [f"-isystem{sysconfig.get_path('include')}", "-Wno-unused-parameter", f"-DREAD={name}"]
+    needed = [f"-L{folder}", f"-l{libraries[-1]}"] if libraries else []
+    compile_c(folder / "reader.so", [source], *include, *flags, *needed, "-Wl,-rpath,$ORIGIN")
 
 
-def test_an_extension_module_of_the_program_is_seen_that_blocks_in_c(tmp_path):
-    built_reader(tmp_path)
+@pytest.mark.parametrize("libraries", [(), ("inner",), ("inner", "outer")], ids=str)
+def test_an_extension_module_of_the_program_is_seen_that_blocks_in_c(tmp_path, libraries):
+    """Also where it does so in a library that it was linked with, or in one which that was linked with."""
+    built_reader(tmp_path, *libraries)
     evidence = record(
         tmp_path,
         f"""

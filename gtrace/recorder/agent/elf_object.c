@@ -22,6 +22,7 @@ static uintptr_t absolute(const gt_object *object, ElfW(Addr) value) {
 }
 
 static void read_dynamic(gt_object *object, const ElfW(Dyn) * entry) {
+    object->dynamic = entry;
     size_t size_of_table[2] = {0, 0};
     for (; entry->d_tag != DT_NULL; entry++) {
         uintptr_t address = absolute(object, entry->d_un.d_ptr);
@@ -77,6 +78,12 @@ bool gt_object_slots(const gt_object *object, gt_slot_visitor visit, void *data)
                 return false;
         }
     return true;
+}
+
+void gt_object_libraries(const gt_object *object, gt_library_visitor visit, void *data) {
+    for (const ElfW(Dyn) *entry = object->dynamic; entry->d_tag != DT_NULL; entry++)
+        if (entry->d_tag == DT_NEEDED)
+            visit(data, object->names + entry->d_un.d_val);
 }
 
 bool gt_object_is_protected(const gt_object *object, const void *slot) {

@@ -11,6 +11,7 @@
 
 typedef struct {
     ElfW(Addr) base;
+    const ElfW(Dyn) * dynamic;
     const ElfW(Sym) * symbols;
     const char *names;
     const ElfW(Rela) * tables[2]; /* DT_JMPREL and DT_RELA */
@@ -25,6 +26,10 @@ bool gt_object_contains(const struct dl_phdr_info *info, const void *address);
 /* Calls `visit` with each slot and the name of what it imports, as long as that returns true. */
 typedef bool (*gt_slot_visitor)(void *data, void **slot, const char *name);
 bool gt_object_slots(const gt_object *object, gt_slot_visitor visit, void *data);
+
+/* Calls `visit` with the name of each library that the object was linked with. */
+typedef void (*gt_library_visitor)(void *data, const char *name);
+void gt_object_libraries(const gt_object *object, gt_library_visitor visit, void *data);
 
 bool gt_object_is_protected(const gt_object *object, const void *slot);
 /* Makes the protected part of the table writable (`protection` is PROT_READ | PROT_WRITE) or not. */

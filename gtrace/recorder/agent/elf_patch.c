@@ -10,9 +10,10 @@
 
 #include "elf_object.h"
 
-#define MAX_SLOTS   16384u
-#define MAX_OBJECTS 4096u
-#define TRIES       8
+#define MAX_SLOTS     16384u
+#define MAX_OBJECTS   4096u
+#define MAX_LIBRARIES 1024u
+#define TRIES         8
 
 typedef struct {
     void **address;
@@ -28,9 +29,16 @@ static const void *interpreter; /* an address inside the object that is patched 
 static gt_slot slots[MAX_SLOTS];
 static _Atomic size_t slot_count;
 
-/* Objects that were looked at, by what the loader knows them by; it never moves one. */
-static const void *objects[MAX_OBJECTS];
+/* An object that was looked at, by what the loader knows it by; it never moves one. */
+typedef struct {
+    const void *key;
+    bool is_done; /* patched, or never to be; another may yet turn out to be a library of one that is */
+} gt_known;
+
+static gt_known objects[MAX_OBJECTS];
 static size_t object_count;
+static const char *libraries[MAX_LIBRARIES]; /* that objects which are patched were linked with */
+static size_t library_count;
 static unsigned long long loads_seen, unloads_seen;
 
 size_t gt_patched_slots(void) {
@@ -142,7 +150,7 @@ static int unpatch_object(struct dl_phdr_info *info, size_t size, void *data) {
 static void unpatch_all(void) {
     dl_iterate_phdr(unpatch_object, NULL);
     atomic_store(&slot_count, 0);
-    object_count = 0;
+    object_count = library_count = 0;
     loads_seen = 0;
 }
 
@@ -199,13 +207,39 @@ static bool is_no_marker(void *data, void **slot, const char *name) {
     return true;
 }
 
-static bool is_known(const struct dl_phdr_info *info) {
+/* One that was not looked at yet has no key; NULL where there are too many. */
+static gt_known *known_object(const struct dl_phdr_info *info) {
     for (size_t i = 0; i < object_count; i++)
-        if (objects[i] == info->dlpi_phdr)
+        if (objects[i].key == info->dlpi_phdr)
+            return &objects[i];
+    if (object_count == MAX_OBJECTS)
+        return NULL;
+    objects[object_count] = (gt_known){NULL, false};
+    return &objects[object_count++];
+}
+
+static bool is_listed(const char *name) {
+    for (size_t i = 0; i < library_count; i++)
+        if (strcmp(libraries[i], name) == 0)
             return true;
-    if (object_count < MAX_OBJECTS)
-        objects[object_count++] = info->dlpi_phdr;
     return false;
+}
+
+/* What the C library waits for in itself is its own affair. */
+static void list_library(void *unused, const char *name) {
+    static const char *const own[] = {"libc.",  "ld-",    "libm.",    "libpthread.",
+                                      "libdl.", "librt.", "libgcc_s."};
+    (void)unused;
+    for (size_t i = 0; i < sizeof own / sizeof *own; i++)
+        if (strncmp(name, own[i], strlen(own[i])) == 0)
+            return;
+    if (library_count < MAX_LIBRARIES && !is_listed(name))
+        libraries[library_count++] = name;
+}
+
+static bool is_library(const struct dl_phdr_info *info) {
+    const char *slash = info->dlpi_name ? strrchr(info->dlpi_name, '/') : NULL;
+    return slash && is_listed(slash + 1);
 }
 
 static int look_at_counts(struct dl_phdr_info *info, size_t size, void *data) {
@@ -225,12 +259,19 @@ static int patch_user(struct dl_phdr_info *info, size_t size, void *data) {
         return 1;
     }
     gt_object object;
-    if (is_known(info) || !gt_object_read(&object, info))
+    gt_known *known = known_object(info);
+    bool is_new = known && !known->key;
+    if (!known || known->is_done || !(is_new || is_library(info)))
         return 0;
-    if (gt_object_contains(info, users->except) || gt_object_contains(info, interpreter))
+    known->key = info->dlpi_phdr;
+    known->is_done = gt_object_contains(info, users->except) || gt_object_contains(info, interpreter);
+    if (known->is_done || !gt_object_read(&object, info))
         return 0;
-    if (!gt_object_slots(&object, is_no_marker, (void *)users->markers))
-        patch(&object, users->lists);
+    known->is_done = is_library(info) || !gt_object_slots(&object, is_no_marker, (void *)users->markers);
+    if (!known->is_done)
+        return 0;
+    patch(&object, users->lists);
+    gt_object_libraries(&object, list_library, NULL);
     return 0;
 }
 
@@ -252,7 +293,7 @@ static void forget_unloaded(void) {
         if (slots[i].is_loaded)
             slots[kept++] = slots[i];
     atomic_store(&slot_count, kept);
-    object_count = 0;
+    object_count = library_count = 0;
 }
 
 /* An object stands in the loader's list before its slots are what they will be. Whoever loads has a lock
@@ -267,7 +308,10 @@ static void patch_settled(gt_users *users) {
         if (users->unloads != unloads_seen)
             forget_unloaded();
         users->changed = false;
-        dl_iterate_phdr(patch_user, users);
+        for (size_t listed = SIZE_MAX; listed != library_count && !users->changed;) {
+            listed = library_count;
+            dl_iterate_phdr(patch_user, users);
+        }
         if (!users->changed) {
             loads_seen = users->loads;
             unloads_seen = users->unloads;

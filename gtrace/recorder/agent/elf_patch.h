@@ -24,8 +24,9 @@ typedef struct {
 const char *gt_patch_imports(const void *inside, const gt_imports lists[GT_IMPORT_LISTS]);
 
 /* The same for every other loaded object that imports one of the functions `markers` (its last is
- * NULL), but for the one that contains `except`, which is the agent. Looks at an object once, and returns at
- * once where nothing was loaded since the last time. */
+ * NULL), and for the libraries such an object was linked with, but for the C library's own and for the object
+ * that contains `except`, which is the agent. Looks at an object once, and returns at once where nothing was
+ * loaded since the last time. */
 void gt_patch_users(const char *const *markers, const gt_imports lists[GT_IMPORT_LISTS], const void *except);
 
 /* The same for the object loaded from `file`, and never put back; false where it imports none. */
