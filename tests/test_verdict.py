@@ -209,6 +209,49 @@ def test_a_convoy_takes_more_than_a_few_returns():
     assert judge(timeline(convoy_of(returns=2))).code != "convoy"
 
 
+def peers(count, rounds):
+    """Threads that all come back from I/O at once, and each then takes its turn with the GIL, 3 ms."""
+    length = 40 + 3 * count
+    rows = []
+    for start in range(0, rounds * length, length):
+        for n in range(count):
+            back, turn = start + 40, start + 40 + 3 * n
+            rows.append(f"client_{n} {start}-{back} io_wait")
+            rows += [f"client_{n} {back}-{turn} gil_wait <- client_{n - 1}"] if n else []
+            rows.append(f"client_{n} {turn}-{turn + 3} running f")
+            rows += [f"client_{n} {turn + 3}-{start + length} io_wait"] if n + 1 < count else []
+    return "\n".join(rows)
+
+
+def test_io_threads_that_wait_for_each_other_are_no_convoy_and_none_of_them_is_called_the_cause():
+    found = judge(timeline(peers(count=5, rounds=4)))
+    assert found.code == "io_bound"
+    assert "They waited for the GIL as well, 11% of their time." in found.text
+    assert "client_" not in found.text
+
+
+def test_a_convoy_behind_several_threads_that_compute_names_them():
+    lines = []
+    for begin in range(0, 300, 50):
+        holder, rest = ("main", "w2") if begin % 100 else ("w2", "main")
+        lines += [
+            f"{holder} {begin}-{begin + 47} running f",
+            f"{holder} {begin + 47}-{begin + 50} gil_wait <- w1",
+            f"{rest} {begin}-{begin + 50} gil_wait f <- {holder}",
+            f"w1 {begin}-{begin + 36} io_wait",
+            f"w1 {begin + 36}-{begin + 47} gil_wait <- {holder}",
+            f"w1 {begin + 47}-{begin + 50} running",
+        ]
+    found = find_facts(timeline("\n".join(lines)))
+    assert found.convoy.holders == ("w2", "main")
+    assert found.convoy.for_others_s == pytest.approx(found.convoy.waited_s)
+    alone = find_facts(timeline(convoy_of(returns=6)))
+    assert alone.convoy.holders == ("main",)
+    said = verdict_gil.convoy(replace(alone, convoy=replace(alone.convoy, holders=found.convoy.holders)))
+    assert "because w2 and main keep it for a whole switch interval" in said.text
+    assert said.advice.startswith("Move the computing threads to a process")
+
+
 def test_threads_that_compute_and_wait_for_each_other_come_before_one_that_waits_for_io_as_well():
     """A pool's helper pays for each return as well, but what its workers lose to each other is more."""
     lines = [convoy_of(returns=6)]

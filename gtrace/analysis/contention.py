@@ -9,7 +9,9 @@ from typing import TYPE_CHECKING, Final
 import numpy as np
 import pandas as pd
 
+from gtrace.analysis.rules import MOSTLY
 from gtrace.model import NS_PER_S, RUN_STATES, Gil, Source, State
+from gtrace.timeline.blockers import blocker_lanes
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
@@ -31,7 +33,10 @@ class Convoy:
     share: float
     """Of these threads' time, what went into waiting for the GIL."""
     waited_s: float
-    holder: str
+    for_others_s: float
+    """Of that what was for threads that are none of these: where it is little they wait for each other."""
+    holders: tuple[str, ...]
+    """The fewest of those that account for most of ``for_others_s``."""
 
 
 @dataclass(frozen=True)
@@ -83,15 +88,27 @@ def find_convoy(timeline: Timeline, seconds: NDArray[np.float64]) -> Convoy | No
     chosen = waits & paying[lane]
     if not chosen.any():
         return None
-    blockers = pd.Series(seconds[chosen]).groupby(intervals["blocker_tid"].to_numpy()[chosen]).sum()
+    holder = blocker_lanes(timeline.threads, intervals[chosen])
+    outside = (holder >= 0) & ~paying[holder]
+    for_each: NDArray[np.float64] = np.bincount(
+        holder[outside], weights=seconds[chosen][outside], minlength=count
+    ).astype(np.float64)
     return Convoy(
         threads=int(paying.sum()),
         returns=int(chosen.sum()),
         mean_s=float(seconds[chosen].mean()),
         share=float(waited[paying].sum() / life[paying].sum()),
         waited_s=float(seconds[chosen].sum()),
-        holder=_thread_name(timeline, int(blockers.index[int(blockers.to_numpy().argmax())])),
+        for_others_s=float(for_each.sum()),
+        holders=tuple(timeline.threads["name"].astype(str).iloc[_main_part(for_each)]),
     )
+
+
+def _main_part(sums: NDArray[np.float64]) -> NDArray[np.int64]:
+    """The places of the largest of ``sums`` that together are more than ``MOSTLY`` of all."""
+    order = np.argsort(-sums, kind="stable")
+    enough = np.searchsorted(np.cumsum(sums[order]), MOSTLY * sums.sum(), side="right") + 1
+    return order[:enough] if sums.any() else order[:0]
 
 
 def find_hog(timeline: Timeline, seconds: NDArray[np.float64], holds: pd.DataFrame) -> Hog | None:
@@ -203,8 +220,3 @@ def _time_since(edges: NDArray[np.int64], times: NDArray[np.int64]) -> NDArray[n
     before = np.searchsorted(edges, times)
     sums = np.append(0, np.cumsum(edges))
     return np.asarray(before * times - sums[before])
-
-
-def _thread_name(timeline: Timeline, tid: int) -> str:
-    found = timeline.threads.loc[timeline.threads["tid"] == tid, "name"]
-    return str(found.iloc[-1]) if len(found) else "another thread"

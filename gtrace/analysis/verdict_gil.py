@@ -18,6 +18,8 @@ STARVED_TIMES: Final = 2
 """So many times as long as for a GIL whose holder ran, threads must lack a core for that to be the cause."""
 FEWEST_RETURNS: Final = 5
 """Of fewer returns from I/O nobody can speak of a convoy."""
+MOST_HOLDERS: Final = 2
+"""Threads to blame for a convoy that are named; more are counted."""
 BUSY: Final = "mostly because other programs had the cores, or a CPU limit kept this one from them"
 QUIETER: Final = (
     "Record it again while the machine is quiet, or give the program more cores: waits for the GIL and for"
@@ -99,11 +101,15 @@ def convoy(facts: Facts) -> Verdict | None:
     """I/O threads pay about a switch interval for each return, ``NOTICED`` of their time or more.
 
     Most waits for the GIL are theirs: where those who compute wait more for each other, that is the cause.
+    And most of what they pay is for others: I/O threads that wait for each other are too many for one GIL,
+    but nobody among them computes.
     """
     found = facts.convoy
     if found is None or found.share < NOTICED or found.mean_s < facts.switch_interval * MOSTLY:
         return None
     if found.returns < FEWEST_RETURNS or found.waited_s < MOSTLY * facts.state[State.GIL_WAIT]:
+        return None
+    if found.for_others_s < MOSTLY * found.waited_s:
         return None
     who = (
         "1 thread that mostly waits for I/O waits"
@@ -111,12 +117,15 @@ def convoy(facts: Facts) -> Verdict | None:
         else (f"{found.threads} threads that mostly wait for I/O wait")
     )
     asked = found.mean_s < facts.switch_interval * 2
-    keeps = "keeps it for a whole switch interval" if asked else "has it for longer than the switch interval"
+    many = len(found.holders) > 1
+    keeps = f"keep{'' if many else 's'} it for a whole switch interval"
+    if not asked:
+        keeps = f"{'have' if many else 'has'} it for longer than the switch interval"
     return Verdict(
         "convoy",
         f"{who} for the GIL as well: {found.mean_s * 1000:.1f} ms on average, each of {found.returns} times"
-        f" they had to, because {found.holder} {keeps} ({facts.switch_interval * 1000:g} ms).",
-        "Move the computing thread to a process, or lower sys.setswitchinterval:"
+        f" they had to, because {_holders(found.holders)} {keeps} ({facts.switch_interval * 1000:g} ms).",
+        f"Move the computing thread{'s' if many else ''} to a process, or lower sys.setswitchinterval:"
         " `gtrace run --switch-interval` tries it without a change.",
         (
             ("GIL wait per return", f"{found.mean_s * 1000:.1f} ms"),
@@ -124,6 +133,10 @@ def convoy(facts: Facts) -> Verdict | None:
             ("cores in use", f"{facts.cores_used:.2f}"),
         ),
     )
+
+
+def _holders(names: tuple[str, ...]) -> str:
+    return " and ".join(names) if len(names) <= MOST_HOLDERS else f"{len(names)} threads that compute"
 
 
 def python_contended(facts: Facts) -> Verdict | None:
