@@ -286,6 +286,83 @@ def test_the_gil_is_blamed_on_what_others_waited_for_not_on_who_held_it_longest(
     assert named_by_thread.text.endswith("50% of that was for main.")
 
 
+LIBRARY = "/usr/lib/python3.12"
+
+
+@pytest.mark.parametrize(
+    ("function", "chain", "says"),
+    [
+        (
+            "builtins.sum",
+            "main (/s/a.py:1);compute (/s/a.py:3);builtins.sum",
+            "builtins.sum in compute (a.py:3)",
+        ),
+        ("builtins.sum", "", "builtins.sum"),
+        (
+            f"dumps ({LIBRARY}/json/__init__.py:9)",
+            f"work (/s/a.py:3);dumps ({LIBRARY}/json/__init__.py:9)",
+            "dumps (__init__.py:9) in work (a.py:3)",
+        ),
+        (
+            "re.Pattern.match",
+            f"f ({LIBRARY}/site-packages/x/y.py:3);match ({LIBRARY}/re/__init__.py:163);re.Pattern.match",
+            "re.Pattern.match in f (y.py:3)",
+        ),
+        ("g (/s/a.py:9)", "f (/s/a.py:1);g (/s/a.py:9)", "g (a.py:9)"),
+    ],
+)
+def test_a_function_that_is_not_the_programs_is_blamed_with_the_line_of_the_program_that_called_it(
+    function, chain, says
+):
+    text = re.sub(r" [fg]\b", "", KNOWN["gil_bound"])
+    found = judge(timeline(text.replace("running", f'running "{function}" chain="{chain}"')))
+    assert found.text.endswith(f"for each other. 100% of that was for {says}.")
+    hogged = judge(timeline(HOGGED.replace("fastlib.crunch", f'"{function}" chain="{chain}"')))
+    native = "(" not in function
+    assert hogged.text.startswith(f"{says} keeps the GIL" if native else f"C code called by {says} keeps")
+
+
+def test_a_function_called_from_many_places_is_blamed_without_one_of_them():
+    rows = []
+    for turn, name in enumerate("abc"):
+        chain = f'chain="{name} (/s/a.py:{turn});builtins.sum"'
+        rows += [f"w{n} {turn * 5}-{turn * 5 + 5} gil_wait <- w{turn}" for n in range(3) if n != turn]
+        rows += [f"w{turn} {turn * 5}-{turn * 5 + 5} running builtins.sum {chain}"]
+    assert "100% of that was for builtins.sum." in judge(timeline("\n".join(rows))).text
+
+
+def taking_turns(count, functions, name="CP Server Thread-{}"):
+    """Threads of a pool that hold the GIL in turn, and others that wait; each turn in another function."""
+    rows = []
+    for turn in range(count):
+        begin, function = turn * 5, functions[turn % len(functions)]
+        rows += [
+            f'"{name.format(n)}" {begin}-{begin + 5} ' + (f"running {function}" if n == turn else "gil_wait")
+            for n in range(count)
+        ]
+    return "\n".join(rows)
+
+
+def test_where_no_thread_accounts_for_most_the_pool_is_named():
+    found = judge(timeline(taking_turns(4, [""]), LIGHT))
+    assert found.text.endswith("100% of that was for the 4 threads CP Server Thread-*.")
+    assert judge(timeline(taking_turns(4, [""], name="{}th"), LIGHT)).text.endswith("the 4 threads *th.")
+    lone = taking_turns(4, [""]).replace("Thread-0", "Thread-a").replace("Thread-1", "Thread-b")
+    assert judge(timeline(lone, LIGHT)).text.endswith("50% of that was for the 2 threads CP Server Thread-*.")
+
+
+def test_a_function_that_accounts_for_little_is_not_called_the_one_to_move():
+    few = judge(timeline(taking_turns(8, ["f", "g", "f", "h", "i", "j", "k", "l"])))
+    assert few.text.endswith(
+        " No function stands out: the one with most of that, f, has 25%; 100% was for the 8 threads"
+        " CP Server Thread-*."
+    )
+    assert "hot function" not in few.advice
+    one = judge(timeline(taking_turns(8, ["f"])))
+    assert one.text.endswith("100% of that was for f.")
+    assert "Move the hot function to processes" in one.advice
+
+
 @pytest.mark.parametrize(
     ("beside", "says"),
     [
@@ -408,7 +485,7 @@ def test_a_python_function_lets_go_when_asked_and_so_it_is_c_code_in_it_that_doe
     in_python = HOGGED.replace("fastlib.crunch", '"crunch (lib/a.py:9)"')
     found = judge(timeline(in_python))
     assert found.code == "gil_hogged"
-    assert found.text.startswith("C code that crunch (a.py:9) calls keeps the GIL: main held it for up to")
+    assert found.text.startswith("C code called by crunch (a.py:9) keeps the GIL: main held it for up to")
     # nor is it known that the holder ran all the time
     assert judge(timeline(in_python, UNSCHEDULED)).code != "gil_hogged"
     assert judge(timeline(HOGGED, UNSCHEDULED)).code == "gil_hogged"

@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-import re
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Final
 
 import numpy as np
 import pandas as pd
 
+from gtrace.analysis.naming import brief, is_native, own_function, placed, pool_name
 from gtrace.analysis.rules import MOSTLY
 from gtrace.model import NS_PER_S, RUN_STATES, Gil, Source, State
 from gtrace.timeline.blockers import blocker_lanes
@@ -48,15 +48,20 @@ class Hog:
     thread: str
     function: str
     """Python's own functions let go when asked: of such a one it was C code in it."""
+    own: str
+    """The program's function it is or was called in, for most of the waits; empty where none is known."""
 
 
 @dataclass(frozen=True)
 class Blame:
-    """Whom most waits for the GIL were for: a function, or where none is known a thread."""
+    """Whom most waits for the GIL were for; shares are of all waits for the GIL."""
 
-    name: str
+    function: str
+    """In words, with the program's function it was called in; empty where hardly any is known."""
     share: float
-    """Of all waits for the GIL."""
+    threads: str
+    """The thread, or where none accounts for ``MOSTLY`` the pool."""
+    threads_share: float
 
 
 @dataclass(frozen=True)
@@ -126,8 +131,7 @@ def find_hog(timeline: Timeline, seconds: NDArray[np.float64], holds: pd.DataFra
     waited = np.where(long & (waited > limit), waited, 0.0)
     if not waited.any():
         return None
-    by_function = pd.Series(waited).groupby(holds["function"].to_numpy()).sum()
-    function = str(by_function.index[int(by_function.to_numpy().argmax())])
+    function, _ = _most(holds["function"].to_numpy(), waited)
     guilty = (holds["function"] == function).to_numpy() & (waited > 0)
     length = ((holds["end_ns"] - holds["start_ns"]) / NS_PER_S).to_numpy()
     row = int(np.argmax(np.where(guilty, length, 0.0)))
@@ -136,6 +140,7 @@ def find_hog(timeline: Timeline, seconds: NDArray[np.float64], holds: pd.DataFra
         longest_s=float(length[row]),
         thread=str(holds["thread"].iloc[row]),
         function=function,
+        own=_own(holds[guilty], waited[guilty])[0],
     )
 
 
@@ -151,24 +156,51 @@ def _waited_while_running(
     return sums.astype(np.float64)
 
 
-def is_native(function: str) -> bool:
-    """Whether a function is one of C code: it has no place in a source file."""
-    return bool(function) and not re.search(r" \(.*:\d+\)$", function)
-
-
 def find_blame(timeline: Timeline, holds: pd.DataFrame) -> Blame | None:
     """Whom the waits for the GIL were for, most of all."""
     waits = timeline.intervals[rows_in(timeline.intervals, State.GIL_WAIT)]
     waited = waited_during(timeline, holds, waits)
     if not waited.any():
         return None
-    known = (holds["function"] != "").to_numpy()
-    column = "function" if waited[known].sum() > waited[~known].sum() else "thread"
-    sums = pd.Series(waited).groupby(holds[column].to_numpy()).sum()
-    if column == "function":
-        sums = sums.drop("", errors="ignore")
+    total, functions = float(waited.sum()), holds["function"].to_numpy()
+    known = functions != ""
+    threads, of_threads = _threads_to_blame(timeline, holds, waited)
+    if waited[known].sum() <= waited[~known].sum():
+        return Blame("", 0.0, threads, of_threads / total)
+    function, of_function = _most(functions[known], waited[known])
+    inside = functions == function
+    own, of_own = _own(holds[inside], waited[inside])
+    if own and of_own >= MOSTLY * of_function:
+        return Blame(placed(function, own), of_own / total, threads, of_threads / total)
+    return Blame(brief(function), of_function / total, threads, of_threads / total)
+
+
+def _own(holds: pd.DataFrame, waited: NDArray[np.float64]) -> tuple[str, float]:
+    """The function of the program in which most of ``waited`` was for these holds, and how much that was."""
+    chains, number = np.unique(holds["chain"].to_numpy().astype(object), return_inverse=True)
+    return _most(np.array([own_function(chain) for chain in chains], dtype=object)[number], waited)
+
+
+def _threads_to_blame(
+    timeline: Timeline, holds: pd.DataFrame, waited: NDArray[np.float64]
+) -> tuple[str, float]:
+    """The thread whose holds most of ``waited`` was for, or its pool, and how much that was."""
+    lane = holds["lane"].to_numpy()
+    sums = np.bincount(lane, weights=waited, minlength=len(timeline.threads)).astype(np.float64)
+    names = timeline.threads["name"].astype(str).to_numpy()
+    pools = np.array([pool_name(name) for name in names], dtype=object)
+    pool, of_pool = _most(pools, sums)
+    members = int(((pools == pool) & (sums > 0)).sum())
+    if members == 1 or sums.max() >= MOSTLY * sums.sum():
+        return str(names[sums.argmax()]), float(sums.max())
+    return f"the {members} threads {pool}", of_pool
+
+
+def _most(names: NDArray[np.object_], weights: NDArray[np.float64]) -> tuple[str, float]:
+    """The name with most of ``weights``, and how much that is."""
+    sums = pd.Series(weights).groupby(names).sum()
     place = int(sums.to_numpy().argmax())
-    return Blame(str(sums.index[place]), float(sums.iloc[place] / waited.sum()))
+    return str(sums.index[place]), float(sums.iloc[place])
 
 
 def find_crowding(timeline: Timeline) -> Crowding:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import re
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Final
 
@@ -20,6 +19,7 @@ from gtrace.analysis.contention import (
 from gtrace.analysis.deadlock import Deadlock, find_deadlocks, standstill
 from gtrace.analysis.holds import hold_table
 from gtrace.analysis.locks import WorstLock, find_worst_lock
+from gtrace.analysis.naming import brief
 from gtrace.model import NS_PER_S, RUN_STATES, Gil, Source, State
 from gtrace.timeline.cells import LOCK, UNPROVEN
 
@@ -220,8 +220,3 @@ def _top(intervals: pd.DataFrame, seconds: NDArray[np.float64], rows: Rows, keys
     pair: tuple[str, ...] = sums.index[int(sums.to_numpy().argmax())]
     # where only the agent tells, the function that waits is also the program's own
     return " in ".join(dict.fromkeys(brief(part) for part in pair if part))
-
-
-def brief(function: str) -> str:
-    """``f (file.py:12)`` without the folders of the file."""
-    return re.sub(r" \((?:.*/)?([^/]+:\d+)\)$", r" (\1)", function)

@@ -13,14 +13,14 @@ if TYPE_CHECKING:
 
     from gtrace.timeline import Timeline
 
-COLUMNS: Final = ("lane", "thread", "start_ns", "end_ns", "function", "ran_ns")
+COLUMNS: Final = ("lane", "thread", "start_ns", "end_ns", "function", "chain", "ran_ns")
 
 
 def hold_table(timeline: Timeline) -> pd.DataFrame:
-    """One row a hold: ``lane thread start_ns end_ns function ran_ns``, by lane and start.
+    """One row a hold: ``lane thread start_ns end_ns function chain ran_ns``, by lane and start.
 
     A hold goes on while its thread stalls or is preempted; ``ran_ns`` is the time without these.
-    ``function`` is that of its longest part.
+    ``function`` and ``chain`` are those of its longest part.
     """
     intervals = timeline.intervals
     held = intervals[(intervals["gil"] == Gil.HOLDS.value).to_numpy()]
@@ -34,6 +34,7 @@ def hold_table(timeline: Timeline) -> pd.DataFrame:
     table: pd.DataFrame = held.iloc[np.flatnonzero(begins)][["lane", "thread", "start_ns"]].assign(
         end_ns=end[last],
         function=held["function"].iloc[main].to_numpy(),
+        chain=held["chain"].iloc[main].to_numpy(),
         ran_ns=np.add.reduceat(ran, np.flatnonzero(begins)) if len(held) else ran,
     )
     return table.reset_index(drop=True)

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import re
 from collections import Counter
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Final
@@ -10,6 +9,7 @@ from typing import TYPE_CHECKING, Final
 from gtrace.analysis.facts import find_facts
 from gtrace.analysis.holds import hold_table
 from gtrace.analysis.measures import NO_GIL
+from gtrace.analysis.naming import pool_name
 from gtrace.analysis.summary import state_seconds
 from gtrace.analysis.verdict import judge_facts
 from gtrace.model import NS_PER_S, RUN_STATES, Source, State
@@ -166,11 +166,6 @@ def _more(key: str, unknown: float, wall: float) -> float:
         return unknown / wall if wall else 0.0
     of_state = key in {state.value for state in State} and key != State.UNKNOWN.value
     return unknown if of_state or key in ("held", "longest_hold", "longest_gil_wait") else 0.0
-
-
-def pool_name(name: str) -> str:
-    """The name of a thread's pool: digits stand for any."""
-    return re.sub(r"[0-9]+", "*", name)
 
 
 def _pools(timeline: Timeline, states: pd.DataFrame) -> tuple[Pool, ...]:

@@ -7,7 +7,8 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Final
 
-from gtrace.analysis.facts import brief, find_facts
+from gtrace.analysis.facts import find_facts
+from gtrace.analysis.naming import brief
 from gtrace.analysis.rules import MOSTLY, NOTICED, RECORD_CALLS, Verdict
 from gtrace.analysis.verdict_gil import (
     convoy,

@@ -4,12 +4,12 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Final
 
-from gtrace.analysis.contention import is_native
-from gtrace.analysis.facts import brief
+from gtrace.analysis.naming import is_native, placed
 from gtrace.analysis.rules import MOSTLY, NOTICED, RECORD_CALLS, Verdict
 from gtrace.model import State
 
 if TYPE_CHECKING:
+    from gtrace.analysis.contention import Blame
     from gtrace.analysis.facts import Facts
 
 CONTENDED: Final = 0.2
@@ -84,9 +84,8 @@ def gil_hogged(facts: Facts) -> Verdict | None:
     if hog is None or hog.waited_s < MOSTLY * (wait - behind) or wait < NOTICED * facts.active:
         return None
     longest = f"{hog.longest_s * 1000:.0f} ms"
-    culprit = hog.function if is_native(hog.function) else "C code"
-    if not is_native(hog.function) and hog.function:
-        culprit += f" that {brief(hog.function)} calls"
+    where = placed(hog.function, hog.own)
+    culprit = where if is_native(hog.function) else f"C code called by {where}" if where else "C code"
     return Verdict(
         "gil_hogged",
         f"{culprit} keeps the GIL: {hog.thread} held it for up to {longest} at a time,"
@@ -162,17 +161,31 @@ def gil_bound(facts: Facts) -> Verdict | None:
         return None
     if facts.held < MOSTLY * facts.wall:
         return None
-    blame = ""
-    if facts.blame and facts.blame.share >= NOTICED:
-        blame = f" {facts.blame.share:.0%} of that was for {brief(facts.blame.name)}."
+    hot = facts.blame and facts.blame.share >= MOSTLY
     return Verdict(
         "gil_bound",
         f"The GIL is the limit: of {wait + run:.2f} s in which threads wanted to run Python code, they waited"
-        f" {wait:.2f} s for each other.{blame}",
-        "More threads will not make this faster. Move the hot function to processes, to native code that"
-        " releases the GIL, or to a free-threaded interpreter.",
+        f" {wait:.2f} s for each other.{_blamed(facts.blame)}",
+        f"More threads will not make this faster. Move the {'hot function' if hot else 'work'} to processes,"
+        " to native code that releases the GIL, or to a free-threaded interpreter.",
         (
             ("waited for the GIL", f"{wait:.2f} s"),
             ("cores in use", f"{facts.cores_used:.2f} of {facts.cores}"),
         ),
+    )
+
+
+def _blamed(blame: Blame | None) -> str:
+    """Whom the waits were for: the function if one decides, else how little it is, and which threads."""
+    if blame is None:
+        return ""
+    if blame.share >= MOSTLY:
+        return f" {blame.share:.0%} of that was for {blame.function}."
+    if not blame.function:
+        told = blame.threads_share >= NOTICED
+        return f" {blame.threads_share:.0%} of that was for {blame.threads}." if told else ""
+    threads = f"; {blame.threads_share:.0%} was for {blame.threads}" if blame.threads_share >= MOSTLY else ""
+    return (
+        f" No function stands out: the one with most of that, {blame.function}, has"
+        f" {blame.share:.0%}{threads}."
     )

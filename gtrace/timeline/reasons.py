@@ -13,12 +13,13 @@ from gtrace.model import State
 from gtrace.timeline.blocking import BLOCKING, INHERITED, NOT_A_SOCKET, REASONS
 from gtrace.timeline.callers import CALLERS, RUNS_OTHERS, UNQUALIFIED, WRAPPER_FILES
 
-__all__ = ["REASONS", "CallClass", "caller_reason", "classify", "is_wrapper", "resolve"]
+__all__ = ["REASONS", "CallClass", "caller_reason", "classify", "is_standard", "is_wrapper", "resolve"]
 
 _PYTHON_NAME: Final = re.compile(r"(?P<function>.*) \((?P<file>.*):(?P<line>\d+)\)", re.DOTALL)
 _STANDARD_LIBRARY: Final = re.compile(
     r".*[/\\](?:lib(?:64)?[/\\](?:python|pypy)\d+\.\d+t?|Lib|python\d+\.zip)[/\\](?P<module>[^<>]+)\.py"
 )
+_INSTALLED: Final = ("site-packages/", "dist-packages/")
 _FROZEN: Final = re.compile(r"<frozen (?P<module>[\w.]+)>")
 
 
@@ -80,6 +81,12 @@ def is_wrapper(name: str) -> bool:
     if function is None or function.module.partition("/")[0] not in WRAPPER_FILES:
         return False
     return (function.module, function.name.rpartition(".")[2]) not in RUNS_OTHERS
+
+
+def is_standard(name: str) -> bool:
+    """True for a Python function of the standard library, whatever it does."""
+    function = _standard_library_function(name)
+    return function is not None and not function.module.startswith(_INSTALLED)
 
 
 def resolve(call: CallClass, caller: str) -> tuple[State | None, str]:
