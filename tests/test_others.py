@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 
+import pandas as pd
 import pytest
 from launching import gtrace as command
 from scheduler_support import needs_switches
@@ -13,7 +14,7 @@ from gtrace.evidence.scheduler import on_core
 from gtrace.export.formats import FORMATS
 from gtrace.model import Gil, State
 from gtrace.timeline.invariants import check
-from gtrace.timeline.others import OTHERS, find_others
+from gtrace.timeline.others import OTHERS, anew_notes, find_others
 
 PROGRAM = """
 import json, os, subprocess, sys
@@ -60,6 +61,31 @@ def test_a_process_is_called_after_its_program(seen, timeline):
     asleep = timeline.threads[timeline.threads["pid"] == seen[1]["asleep"]]
     assert asleep["name"].tolist() == ["process sleep"]
     assert asleep["ended"].tolist() == [True]
+
+
+def test_the_reader_is_told_once_that_what_they_ran_is_not_known(timeline):
+    said = [note for note in timeline.run.notes if "anew" in note]
+    assert len(said) == 1
+    assert said[0].startswith("2 processes were started anew (")
+    assert "sleep" in said[0]
+    assert said[0].endswith("only when they ran is known, which shows as native, not what they ran.")
+
+
+@pytest.mark.parametrize(
+    ("threads", "note"),
+    [
+        ({}, []),
+        ({"native thread 7": 7}, ["1 process was started anew: only when it ran is known,"]),
+        ({"process ls": 7}, ["1 process was started anew (ls): only when it ran is known,"]),
+        (
+            {f"process {name}": pid for pid, name in enumerate("abcd")},
+            ["4 processes were started anew (a, b, c, …): only when they ran is known,"],
+        ),
+    ],
+)
+def test_a_note_names_the_first_of_the_programs_that_were_started(threads, note):
+    said = anew_notes(pd.DataFrame({"name": list(threads), "pid": list(threads.values())}))
+    assert [text.partition(" which")[0] for text in said] == note
 
 
 def test_their_time_on_a_core_is_what_the_scheduler_saw(seen, timeline):

@@ -11,7 +11,7 @@ import pytest
 from evidence_text import timeline_of
 from hypothesis import given
 from hypothesis import strategies as st
-from timelines import EXACT_RUN, INFERRED_RUN, timeline
+from timelines import EXACT_RUN, INFERRED_RUN, PID, timeline, with_pids
 
 from gtrace.analysis import contention, facts, rules, verdict, verdict_gil
 from gtrace.analysis.facts import find_facts
@@ -136,7 +136,7 @@ def test_a_run_of_which_the_answer_is_known_gets_it(code):
 
 
 def test_every_rule_has_a_run_of_which_the_answer_is_known():
-    elsewhere = {"python_contended", "deadlock", "stuck"}
+    elsewhere = {"python_contended", "deadlock", "stuck", "other_processes"}
     assert {rule.__name__ for rule in RULES} - set(KNOWN) == elsewhere
 
 
@@ -181,22 +181,55 @@ def test_what_native_threads_do_is_not_what_the_one_python_thread_does():
 
 def test_what_processes_do_that_nobody_recorded_is_told_apart():
     text = "main 0-80 io_wait\nmain 80-100 running f\ngzip 0-80 native\nbash 0-40 blocked\nbash 40-80 native"
-    made = with_native(timeline(text), ("gzip", "bash"))
-    pids = {"gzip": 71, "bash": 72}
-    found = judge(
-        replace(
-            made,
-            threads=made.threads.assign(pid=made.threads["name"].map(pids).fillna(made.threads["pid"])),
-            intervals=made.intervals.assign(
-                pid=made.intervals["thread"].astype(object).map(pids).fillna(made.intervals["pid"])
-            ),
-        )
-    )
+    found = judge(with_pids(with_native(timeline(text), ("gzip", "bash")), {"gzip": 71, "bash": 72}))
     assert found.code == "single_threaded"
     assert found.text.endswith(
         "It waited 80% of the time. It started 2 processes, which ran for 0.12 s in all."
     )
     assert dict(found.numbers)["cores in use"] == "0.20"
+
+
+POOL = """
+    main    0-100   lock_wait reason=condition caller="wait (a.py:1)"
+    results 0-80    io_wait reason=pipe
+    results 80-100  running
+    tasks   0-100   lock_wait reason=queue caller="wait (a.py:1)"
+    p1      0-60    {state}
+    p1      60-100  blocked
+    p2      0-60    {state}
+    p2      60-100  blocked
+"""
+
+
+def test_what_other_processes_computed_is_not_told_as_a_wait_for_io():
+    """A pool's own threads wait: its processes do the work, and nothing can be overlapped with that."""
+    anew = with_pids(with_native(timeline(POOL.format(state="native")), "p"), {"p1": 71, "p2": 72})
+    found = judge(anew)
+    assert found.code == "other_processes"
+    assert "2 of them ran for 0.12 s in all, the first one for 0.02 s" in found.text
+    assert "is not recorded" in found.advice
+    forked = with_pids(timeline(POOL.format(state="running")), {"p1": 71, "p2": 72})
+    found = judge(replace(forked, run=replace(forked.run, pids=(PID, 71, 72))))
+    assert found.code == "other_processes"
+    assert "look at what their threads do" in found.advice
+    assert dict(found.numbers)["cores in use"] == "1.40 of 2"
+
+
+def test_that_other_processes_did_the_less_there_was_to_compute_is_said_beside_the_waits():
+    """They ran for less than half of the time: the waits come first, and are not to be overlapped."""
+    text = POOL.replace("lock_wait", "io_wait").replace("0-60", "0-20").replace("60-100", "20-100")
+    pids = {"p1": 71, "p2": 72}
+    found = judge(with_pids(with_native(timeline(text.format(state="native")), "p"), pids))
+    assert found.code == "io_bound"
+    assert found.text.endswith(
+        "Meanwhile 2 other processes ran for 0.04 s in all, most of what was computed."
+    )
+    assert "More threads" not in found.advice
+    one = text.replace("results", "main2").split("main2")[0].replace("0-100", "0-98") + "main 98-100 running"
+    worker = "\n".join(line for line in text.format(state="native").split("\n") if " p" in line)
+    found = judge(with_pids(with_native(timeline(f"{one}\n{worker}"), "p"), pids))
+    assert found.code == "single_threaded"
+    assert "asyncio" not in found.advice
 
 
 def test_idle_threads_of_native_libraries_are_no_waits_of_the_program():

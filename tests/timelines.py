@@ -272,3 +272,13 @@ def with_joins(known: Timeline, *joins: tuple[str, str, float, float, str]) -> T
         for who, whose, begin, end, outcome in joins
     ]  # fmt: skip
     return replace(known, joins=pd.DataFrame(rows))
+
+
+def with_pids(known: Timeline, pids: dict[str, int]) -> Timeline:
+    """The timeline with the threads named in ``pids`` being of those processes."""
+    of_lane = known.threads["name"].map(pids).fillna(PID).astype("int64")
+    return replace(
+        known,
+        threads=known.threads.assign(pid=of_lane),
+        intervals=known.intervals.assign(pid=of_lane.to_numpy()[known.intervals["lane"]]),
+    )

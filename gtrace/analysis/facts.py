@@ -20,6 +20,7 @@ from gtrace.analysis.deadlock import Deadlock, find_deadlocks, standstill
 from gtrace.analysis.holds import hold_table
 from gtrace.analysis.locks import WorstLock, find_worst_lock
 from gtrace.analysis.naming import brief
+from gtrace.analysis.rules import MOSTLY, NOTICED
 from gtrace.model import NS_PER_S, RUN_STATES, Gil, Source, State
 from gtrace.timeline.cells import LOCK, UNPROVEN
 
@@ -55,6 +56,20 @@ class Longest:
 
 
 @dataclass(frozen=True)
+class Elsewhere:
+    """What other processes than the first one ran."""
+
+    processes: int
+    """That ran at all."""
+    anew: int
+    """Of these the ones that were started anew: nobody recorded them."""
+    ran_s: float
+    anew_s: float
+    share: float
+    """Of all that ran."""
+
+
+@dataclass(frozen=True)
 class Facts:
     """Seconds summed over all threads; ``active`` and ``state`` leave out ``PASSIVE`` waits.
 
@@ -67,9 +82,8 @@ class Facts:
     """Threads of native libraries that ran at all."""
     native_s: float
     """What these ran, together."""
-    children: int
-    """Processes that the program started and nobody recorded; what they do is not the program's time."""
-    children_s: float
+    elsewhere: Elsewhere
+    """What processes run that nobody recorded is not the program's time."""
     wall: float
     cores: int
     switch_interval: float
@@ -110,6 +124,11 @@ class Facts:
         return seconds / self.active if self.active else 0.0
 
     @property
+    def computed_elsewhere(self) -> bool:
+        """Whether other processes did most of what was computed, and that was not next to nothing."""
+        return self.elsewhere.share >= MOSTLY and self.elsewhere.ran_s >= NOTICED * self.wall
+
+    @property
     def unexplained(self) -> float:
         """What part of the threads' active time is of unknown state, or a wait for nobody knows what."""
         unknown = self.state[State.UNKNOWN] + self.state[State.BLOCKED] + self.unnamed_locks
@@ -135,8 +154,7 @@ def find_facts(timeline: Timeline) -> Facts:
         threads=int((timeline.threads["kind"] == "python").sum()),
         native_threads=int(intervals["lane"][helper & ran].nunique()),
         native_s=float(seconds[helper & ran].sum()),
-        children=int(intervals["pid"][child].nunique()),
-        children_s=float(seconds[child & ran].sum()),
+        elsewhere=_elsewhere(timeline, seconds, ran),
         wall=run.duration / NS_PER_S,
         cores=run.cores,
         switch_interval=run.switch_interval_s,
@@ -171,6 +189,20 @@ def _beside(timeline: Timeline) -> tuple[Rows, Rows]:
     native = (timeline.threads["kind"] == "native").to_numpy()[timeline.intervals["lane"]]
     recorded = timeline.intervals["pid"].isin(timeline.run.pids).to_numpy()
     return native & recorded, native & ~recorded
+
+
+def _elsewhere(timeline: Timeline, seconds: NDArray[np.float64], ran: Rows) -> Elsewhere:
+    pid, recorded = timeline.intervals["pid"], timeline.run.pids
+    other = ran & (pid != (recorded[0] if recorded else 0)).to_numpy()
+    anew = other & ~pid.isin(recorded).to_numpy()
+    took, all_took = float(seconds[other].sum()), float(seconds[ran].sum())
+    return Elsewhere(
+        processes=int(pid[other].nunique()),
+        anew=int(pid[anew].nunique()),
+        ran_s=took,
+        anew_s=float(seconds[anew].sum()),
+        share=took / all_took if all_took else 0.0,
+    )
 
 
 def _passive(intervals: pd.DataFrame, helper: Rows) -> Rows:

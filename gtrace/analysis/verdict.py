@@ -18,6 +18,7 @@ from gtrace.analysis.verdict_gil import (
     stalled,
     starved,
 )
+from gtrace.analysis.verdict_processes import in_processes, other_processes, ran_elsewhere
 from gtrace.model import NS_PER_S, Evidence, State
 
 if TYPE_CHECKING:
@@ -148,14 +149,18 @@ def single_threaded(facts: Facts) -> Verdict | None:
             f" {facts.native_s:.2f} s in all: {facts.cores_used:.2f} of {facts.cores} cores were in use."
         )
     started = ""
-    if facts.children_s >= NOTICED * facts.wall:
-        processes = "1 process" if facts.children == 1 else f"{facts.children} processes"
-        started = f" It started {processes}, which ran for {facts.children_s:.2f} s in all."
+    anew = facts.elsewhere
+    if anew.anew_s >= NOTICED * facts.wall:
+        processes = _counted(anew.anew, "process", "processes")
+        started = f" It started {processes}, which ran for {anew.anew_s:.2f} s in all."
+    advice = (
+        "The libraries' own settings say how many threads they use." if beside else _for_one_thread(waits)
+    )
     return Verdict(
         "single_threaded",
         f"One Python thread only: nothing can compete for the GIL. It waited {waits:.0%} of the time"
         f"{kept_off}.{beside}{started}",
-        "The libraries' own settings say how many threads they use." if beside else _for_one_thread(waits),
+        in_processes(facts.elsewhere) if facts.computed_elsewhere else advice,
         (("threads", "1"), ("waiting", f"{waits:.0%}"), ("cores in use", f"{facts.cores_used:.2f}")),
     )
 
@@ -168,8 +173,8 @@ def _for_one_thread(waits: float) -> str:
     )
 
 
-def _counted(count: int, noun: str) -> str:
-    return f"1 {noun}" if count == 1 else f"{count} {noun}s"
+def _counted(count: int, noun: str, nouns: str = "") -> str:
+    return f"1 {noun}" if count == 1 else f"{count} {nouns or noun + 's'}"
 
 
 def lock_bound(facts: Facts) -> Verdict | None:
@@ -214,9 +219,11 @@ def waiting_for_each_other(facts: Facts) -> Verdict | None:
 def _beside_the_waits(facts: Facts) -> str:
     """What the GIL has to do with threads that mostly wait for something else."""
     wait = facts.share(State.GIL_WAIT)
-    if wait < NOTICED:
-        return "The GIL is not the limit."
-    return f"They waited for the GIL as well, {wait:.0%} of their time."
+    said = f"They waited for the GIL as well, {wait:.0%} of their time." if wait >= NOTICED else ""
+    if facts.computed_elsewhere:
+        meanwhile = f"Meanwhile {ran_elsewhere(facts.elsewhere)}, most of what was computed."
+        return f"{said} {meanwhile}".lstrip()
+    return said or "The GIL is not the limit."
 
 
 def io_bound(facts: Facts) -> Verdict | None:
@@ -231,7 +238,9 @@ def io_bound(facts: Facts) -> Verdict | None:
         "io_bound",
         f"Threads spent {share:.0%} of their time waiting for I/O or sleeping, above all"
         f" {facts.longest.idle}{overlapped}. {_beside_the_waits(facts)}",
-        "More threads, or asyncio, can overlap more waits, as long as the other side keeps up.",
+        in_processes(facts.elsewhere)
+        if facts.computed_elsewhere
+        else "More threads, or asyncio, can overlap more waits, as long as the other side keeps up.",
         (("I/O and sleep", f"{share:.0%}"), ("waits at once", f"{overlap:.1f}")),
     )
 
@@ -338,6 +347,7 @@ RULES: Final = (
     python_contended,
     gil_bound,
     lock_bound,
+    other_processes,
     waiting_for_each_other,
     io_bound,
     away,

@@ -21,7 +21,7 @@ from gtrace.timeline.gil import GilHistory, gil_history
 from gtrace.timeline.kinds import Names, find_kinds
 from gtrace.timeline.lanes import FOREIGN, Lanes, find_lanes
 from gtrace.timeline.nesting import NO_CALL, UNRECORDED, nest
-from gtrace.timeline.others import OTHERS, find_others
+from gtrace.timeline.others import OTHERS, anew_notes, find_others
 from gtrace.timeline.sites import lock_places, with_sites
 from gtrace.timeline.standing import COLUMNS, find_standing, shifted
 from gtrace.timeline.steps import Axis, Steps, make_steps
@@ -48,7 +48,8 @@ def build_timeline(recording: Recording) -> Timeline:
     clock = read_clock(recording)
     scheduler = recording.load_scheduler()
     built = [_build_process(process, clock, scheduler) for process in recording.processes]
-    built.append(_build_others(recording, clock, scheduler))
+    others = _build_others(recording, clock, scheduler)
+    built.append(others)
     parts = [part for part in built if part is not None]
     firsts = np.cumsum([0, *(len(part.threads) for part in parts)])
     placed = list(zip(parts, firsts[:-1], strict=True))
@@ -60,9 +61,10 @@ def build_timeline(recording: Recording) -> Timeline:
     run = describe_run(recording, clock, known_from)
     threads = pd.concat([p.threads for p in parts], ignore_index=True) if parts else _no_threads()
     together = _together(intervals)
-    amounts = amount_notes(threads, together) if parts else []
+    more = amount_notes(threads, together) if parts else []
+    more += [] if others is None else anew_notes(others.threads)
     return Timeline(
-        run=replace(run, notes=(*run.notes, *amounts)),
+        run=replace(run, notes=(*run.notes, *more)),
         threads=threads,
         intervals=together,
         calls_known_from=known_from,
