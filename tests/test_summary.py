@@ -20,11 +20,12 @@ KEYS = {
 ADDED = {"notes", "wakeups", "deadlock"}
 PYTHON_KEYS = {"version", "implementation", "free_threaded"}
 GIL_KEYS = {"held_s", "utilization", "wait_s", "acquisitions", "handoffs", "forced_releases"}
+GIL_ADDED = {"processes"}
 THREAD_KEYS = {
     "pid", "tid", "ident", "name", "daemon", "parent_tid", "target", "start_s", "end_s", "gil_held_s",
     "gil_acquisitions", "states_s",
 }  # fmt: skip
-THREAD_ADDED = {"created", "kind", "cpu_s", "queue_s", "native_s_bounds"}
+THREAD_ADDED = {"created", "kind", "cpu_s", "queue_s", "native_s_bounds", "label"}
 STATE_KEYS = [
     "running", "native", "gil_wait", "lock_wait", "io_wait", "sleep", "blocked", "stalled", "preempted",
     "unknown",
@@ -43,7 +44,7 @@ def test_the_summary_has_the_promised_keys_and_those_added_since():
     summary = summarize(timeline(RUN))
     assert set(summary) == KEYS | ADDED
     assert set(summary["python"]) == PYTHON_KEYS
-    assert set(summary["gil"]) == GIL_KEYS
+    assert set(summary["gil"]) == GIL_KEYS | GIL_ADDED
     assert set(summary["verdict"]) >= {"code", "text"}
     assert set(summary["evidence"]) >= {"calls", "gil", "scheduler"}
     assert set(summary["lost"]) >= {"calls", "gil", "scheduler"}
@@ -65,6 +66,7 @@ def test_the_summary_of_a_whole_recording_is_json(tmp_path):
             "acquisitions": 1,
             "handoffs": 0,
             "forced_releases": 0,
+            "processes": 1,
         }
     )
     assert summary["threads"][0]["gil_acquisitions"] == 1

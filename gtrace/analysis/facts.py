@@ -23,6 +23,7 @@ from gtrace.analysis.naming import brief
 from gtrace.analysis.rules import MOSTLY, NOTICED
 from gtrace.model import NS_PER_S, RUN_STATES, Gil, Source, State
 from gtrace.timeline.cells import LOCK, UNPROVEN
+from gtrace.timeline.labels import labelled
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
@@ -142,6 +143,7 @@ class Facts:
 
 def find_facts(timeline: Timeline) -> Facts:
     """The facts of ``timeline``."""
+    timeline = labelled(timeline)
     intervals, run = timeline.intervals, timeline.run
     seconds = ((intervals["end_ns"] - intervals["start_ns"]) / NS_PER_S).to_numpy()
     helper, child = _beside(timeline)

@@ -10,6 +10,7 @@ from gtrace.analysis.deadlock import find_deadlocks
 from gtrace.analysis.verdict import judge
 from gtrace.model import NS_PER_S, Gil, Source, State
 from gtrace.timeline.amounts import native_bounds
+from gtrace.timeline.labels import thread_labels
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -17,6 +18,9 @@ if TYPE_CHECKING:
     from gtrace.timeline import Timeline
 
 VERSION: Final = 1
+GIL_KEYS: Final = (
+    "held_s", "utilization", "wait_s", "acquisitions", "handoffs", "forced_releases", "processes",
+)  # fmt: skip
 
 
 def summarize(timeline: Timeline) -> dict[str, Any]:
@@ -70,14 +74,15 @@ def gil_numbers(timeline: Timeline) -> dict[str, Any]:
     """Who held the GIL in all, as far as known; null where there is no evidence of it.
 
     ``acquisitions``, ``handoffs`` and ``forced_releases`` need the agent's evidence: calls alone
-    show when a thread had the GIL, not each time it took it.
+    show when a thread had the GIL, not each time it took it. ``processes`` is how many had one: all
+    are sums over these.
     """
     intervals = timeline.intervals
     known = timeline.run.evidence.get(Source.CALLS.value, "none").startswith(("exact", "derived"))
     if timeline.run.free_threaded or not (known or gil_is_exact(timeline)):
-        keys = ("held_s", "utilization", "wait_s", "acquisitions", "handoffs", "forced_releases")
-        return dict.fromkeys(keys)
-    held = _seconds(intervals[(intervals["gil"] == Gil.HOLDS.value).to_numpy()])
+        return dict.fromkeys(GIL_KEYS)
+    holding = (intervals["gil"] == Gil.HOLDS.value).to_numpy()
+    held = _seconds(intervals[holding])
     waited = _seconds(intervals[(intervals["gil"] == Gil.WAITS.value).to_numpy()])
     wall = timeline.run.duration / NS_PER_S
     return {
@@ -87,6 +92,7 @@ def gil_numbers(timeline: Timeline) -> dict[str, Any]:
         "acquisitions": _total(timeline.threads["gil_acquisitions"]),
         "handoffs": timeline.handoffs,
         "forced_releases": _total(timeline.threads["gil_forced_releases"]),
+        "processes": int(intervals["pid"][holding].nunique()),
     }
 
 
@@ -153,6 +159,7 @@ def _threads(timeline: Timeline, states: pd.DataFrame) -> list[dict[str, Any]]:
     held = np.bincount(holding["lane"], weights=lengths, minlength=len(timeline.threads)) / NS_PER_S
     known = gil_numbers(timeline)["held_s"] is not None
     clocks = _clocks(timeline)
+    labels = thread_labels(timeline.threads, timeline.run.pids)
     rows = states.to_dict("records")
     return [
         {
@@ -160,6 +167,7 @@ def _threads(timeline: Timeline, states: pd.DataFrame) -> list[dict[str, Any]]:
             "tid": int(thread["tid"]),
             "ident": int(thread["ident"]),
             "name": thread["name"],
+            "label": labels[lane],
             "kind": thread["kind"],
             "daemon": bool(thread["daemon"]),
             "parent_tid": int(thread["parent_tid"]),

@@ -73,9 +73,10 @@ def _headline(summary: dict[str, Any]) -> str:
     threads = len(summary["threads"])
     parts = [f"{summary['wall_s']:.3f} s", "1 thread" if threads == 1 else f"{threads} threads"]
     parts.append(f"{summary['parallelism']:.2f} of {summary['cores']} cores in use")
-    held = summary["gil"]["utilization"]
-    if held is not None:
-        parts.append(f"GIL held {held:.0%}, waited for {summary['gil']['wait_s']:.3f} s")
+    gil = summary["gil"]
+    if gil["utilization"] is not None:
+        of_each = f" (sum of {gil['processes']} processes)" if gil["processes"] > 1 else ""
+        parts.append(f"GIL held {gil['utilization']:.0%}{of_each}, waited for {gil['wait_s']:.3f} s")
     return " · ".join(parts)
 
 
@@ -90,11 +91,20 @@ def _thread_table(threads: list[dict[str, Any]], width: int) -> Table:
     for thread in longest[:MOST_THREADS]:
         lived = sum(thread["states_s"].values())
         facts = [str(thread["tid"]), f"{lived:.3f} s"] if width >= NARROW else []
-        table.add_row(Text(clean(thread["name"])), *facts, _states(thread["states_s"], lived))
+        table.add_row(
+            Text(_fitted(clean(thread["label"]), width // 3)), *facts, _states(thread["states_s"], lived)
+        )
     rest = len(threads) - MOST_THREADS
     if rest > 0:
         table.add_row(Text(f"… and {rest} more", style="dim"))
     return table
+
+
+def _fitted(label: str, width: int) -> str:
+    """A label too long for its column keeps its end where that tells the process."""
+    name, of_process, pid = label.rpartition(" (pid ")
+    room = width - len(of_process + pid) - 1
+    return f"{name[:room]}…{of_process}{pid}" if of_process and len(label) > width and room > 0 else label
 
 
 def _states(seconds: dict[str, float], lived: float) -> Columns:

@@ -20,6 +20,7 @@ from gtrace.report.palette import LABELS
 from gtrace.report.part import MOST_BYTES, fitting_part
 from gtrace.report.script import bundle
 from gtrace.report.template import template
+from gtrace.timeline.labels import thread_labels
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -110,12 +111,13 @@ def _pythons(variants: Sequence[Variant]) -> list[str]:
 
 def _run_config(timeline: Timeline) -> dict[str, Any]:
     """What the lanes of a run, and the words under the pointer, are made of."""
+    labels = thread_labels(timeline.threads, timeline.run.pids)
     return {
         "duration": int(timeline.run.duration),
         "joins": [],
         "threads": [
             {
-                "name": safe_text(str(row["name"])) or f"thread {row['tid']}",
+                "name": safe_text(label) or f"thread {row['tid']}",
                 "tid": int(row["tid"]),
                 "daemon": bool(row["daemon"]),
                 "target": safe_text(str(row["target"])),
@@ -124,7 +126,7 @@ def _run_config(timeline: Timeline) -> dict[str, Any]:
                 "native": row["kind"] == "native",
                 "started": row["kind"] == "native" and row["pid"] not in timeline.run.pids,
             }
-            for row in timeline.threads.to_dict("records")
+            for label, row in zip(labels, timeline.threads.to_dict("records"), strict=True)
         ],
     }
 

@@ -161,12 +161,13 @@ def _gil_numbers(timeline: Timeline, gil: dict[str, Any]) -> list[Number]:
     lifetime = float((timeline.threads["end_ns"] - timeline.threads["start_ns"]).sum()) / NS_PER_S
     exact = timeline.run.evidence.get(Source.GIL.value, "").startswith("exact")
     least = "" if exact else ", at least"
-    held, waited = gil.get("utilization"), gil.get("wait_s")
+    held, waited, processes = gil.get("utilization"), gil.get("wait_s"), gil.get("processes") or 0
+    of_each = f", sum of {processes} processes" if processes > 1 else ""
     changes = gil.get("handoffs")
     if changes is None:
         changes = handoffs(timeline.intervals)
     return [
-        _number("held", held, lambda share: (percent(share), f"of wall time{least}")),
+        _number("held", held, lambda share: (percent(share), f"of wall time{of_each}{least}")),
         _number(
             "wait",
             waited,

@@ -18,6 +18,7 @@ from gtrace.report.part import Part, Span, fitting_part, overview
 from gtrace.report.script import bundle, plotly
 from gtrace.report.template import template
 from gtrace.timeline.blockers import lanes_at
+from gtrace.timeline.labels import labelled
 from gtrace.timeline.wakeups import CAUSES
 
 if TYPE_CHECKING:
@@ -44,6 +45,7 @@ def render(timeline: Timeline, span: Span | None = None) -> str:
     With ``span`` its timeline and tables are of that stretch of the run. What would make the page
     larger than ``MOST_BYTES`` is left out at the end of the stretch, and the page says so.
     """
+    timeline = labelled(timeline)
     return template("page.html").render(page_context(timeline, fitting_part(timeline, span)))
 
 

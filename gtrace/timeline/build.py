@@ -19,6 +19,7 @@ from gtrace.timeline.facts import Clock, describe_run, read_clock
 from gtrace.timeline.fold import Situation, fold
 from gtrace.timeline.gil import GilHistory, gil_history
 from gtrace.timeline.kinds import Names, find_kinds
+from gtrace.timeline.labels import thread_labels
 from gtrace.timeline.lanes import FOREIGN, Lanes, find_lanes
 from gtrace.timeline.nesting import NO_CALL, UNRECORDED, nest
 from gtrace.timeline.others import OTHERS, anew_notes, find_others
@@ -61,7 +62,8 @@ def build_timeline(recording: Recording) -> Timeline:
     run = describe_run(recording, clock, known_from)
     threads = pd.concat([p.threads for p in parts], ignore_index=True) if parts else _no_threads()
     together = _together(intervals)
-    more = amount_notes(threads, together) if parts else []
+    labels = thread_labels(threads, run.pids)
+    more = amount_notes(threads.assign(name=labels), together) if parts else []
     more += [] if others is None else anew_notes(others.threads)
     return Timeline(
         run=replace(run, notes=(*run.notes, *more)),

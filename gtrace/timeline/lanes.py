@@ -22,6 +22,8 @@ if TYPE_CHECKING:
 
 FOREIGN: Final = -1
 """The key of a thread that the registry does not know."""
+NATIVE_NAME: Final = "native thread"
+"""The name of a thread of C code that has none, before its native id."""
 LATE_NS: Final = 1_000_000_000
 """How long after its end a thread may still run destructors; native ids come back much later."""
 
@@ -61,7 +63,9 @@ class Lanes:
                 "pid": np.full(len(records), self.pid, dtype=np.int64),
                 "tid": np.array([r.tid for r in records], dtype=np.int64),
                 "ident": np.array([r.ident for r in records], dtype=np.int64),
-                "name": [r.name or f"{'native ' if r.key == NATIVE else ''}thread {r.tid}" for r in records],
+                "name": [
+                    r.name or f"{NATIVE_NAME if r.key == NATIVE else 'thread'} {r.tid}" for r in records
+                ],
                 "kind": ["native" if r.key == NATIVE else "python" for r in records],
                 "daemon": np.array([r.daemon for r in records], dtype=bool),
                 "parent_tid": np.array([r.parent for r in records], dtype=np.int64),
