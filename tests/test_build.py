@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import shlex
 
 import pandas as pd
@@ -116,7 +117,35 @@ def test_a_killed_process_lasts_to_the_time_its_launcher_saw(tmp_path):
 def test_without_a_stop_and_a_launcher_a_process_lasts_to_its_last_sign(tmp_path):
     known = timeline_of(tmp_path, ONE.replace("stop 100", "main join main 5-70"))
     assert known.run.duration == 70_000_000
-    assert noted(known, "ended without a word")
+    assert noted(known, "Process 1000 was ended at once")
+
+
+SHARED = (
+    "process pid={pid} begin=20 forked_from=1000\nchild begin 20\nchild GIL_HOLDS 20\nchild GIL_RELEASE 90\n"
+)
+
+
+@pytest.mark.parametrize(
+    ("calls", "says"),
+    [
+        (False, "nothing of what was recorded is lost."),
+        (True, "the calls are lost; who had the GIL, and when, is known to the end."),
+    ],
+)
+def test_of_workers_that_a_pool_ends_it_is_said_once_what_is_lost(tmp_path, calls, says):
+    workers = "".join(SHARED.format(pid=pid) for pid in (2000, 3000, 4000))
+    folder = write_recording(tmp_path / "run.gtrace", AGENT + workers)
+    meta = json.loads((folder / "meta.json").read_text())
+    (folder / "meta.json").write_text(json.dumps(meta | {"options": {"calls": calls}}))
+    found = [note for note in build_timeline(load(folder)).run.notes if "Process" in note]
+    assert found == [f"Processes 2000, 3000 and 4000 were ended at once, as a pool ends its workers: {says}"]
+
+
+def test_of_many_processes_that_were_ended_the_first_are_named(tmp_path):
+    workers = "".join(SHARED.format(pid=pid) for pid in range(2000, 2008))
+    assert noted(
+        timeline_of(tmp_path, AGENT + workers), "Processes 2000, 2001, 2002, 2003, 2004 and 3 others were"
+    )
 
 
 @pytest.mark.parametrize(("saved", "told"), [(2340, True), (60, False)])

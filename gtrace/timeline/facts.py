@@ -20,7 +20,8 @@ DEFAULT_SWITCH_INTERVAL_S: Final = 0.005
 LONG_SAVE_NS: Final = 100_000_000
 """A reader who looks at the whole run sees what takes longer."""
 MOST_NAMED: Final = 5
-"""Threads named in a note; the others are in the table of threads."""
+"""Threads, or processes, named in a note; the others are in the table of threads."""
+UNSEEN_END: Final = "ended at once, as a pool ends its workers"
 
 
 @dataclass(frozen=True)
@@ -195,10 +196,8 @@ def _notes(recording: Recording, clock: Clock, calls_known_from: int) -> list[st
                 f"The program set a profiler of its own in {', '.join(replaced[:MOST_NAMED])}"
                 f"{' and others' if len(replaced) > MOST_NAMED else ''}: calls there are missing since."
             )
-        if process.registry.stop is None:
-            notes.append(_unseen_end(recording, process))
-    notes += [_kept(process) for process in recording.processes[1:] if _save_ns(process) >= LONG_SAVE_NS]
-    return notes + _blind_spot(recording)
+    kept = [_kept(process) for process in recording.processes[1:] if _save_ns(process) >= LONG_SAVE_NS]
+    return notes + kept + _unseen_ends(recording) + _blind_spot(recording)
 
 
 def _save_ns(process: Process) -> int:
@@ -234,10 +233,32 @@ def _damage(evidence: GilEvents | SchedulerEvents | Sites | None, clock: Clock) 
     return [*evidence.damage, *when]
 
 
-def _unseen_end(recording: Recording, process: Process) -> str:
-    number = recording.meta.get("signal") if recording.meta.get("pid") == process.pid else None
-    how = f"was killed by {_signal_name(number)}" if number else "ended without a word"
-    return f"Process {process.pid} {how}: what it had in memory is lost, what was on disk is shown."
+def _unseen_ends(recording: Recording) -> list[str]:
+    """A note for all processes that could not save anything at their end for the same reason."""
+    alike: dict[tuple[str, str], list[str]] = {}
+    for process in recording.processes:
+        if process.registry.stop is None:
+            number = recording.meta.get("signal") if recording.meta.get("pid") == process.pid else None
+            how = f"killed by {_signal_name(number)}" if number else UNSEEN_END
+            alike.setdefault((how, _loss(recording, process)), []).append(str(process.pid))
+    return [f"{_processes(pids)} {how}: {loss}" for (how, loss), pids in alike.items()]
+
+
+def _loss(recording: Recording, process: Process) -> str:
+    """What a process that saved nothing at its end has lost: only calls are kept in its memory."""
+    evidence = process.load_gil()
+    if evidence is None or evidence.level != "exact":
+        return "what was only in memory is lost, what was on disk is shown."
+    if recording.meta.get("options", {}).get("calls", False) and not process.call_files:
+        return "the calls are lost; who had the GIL, and when, is known to the end."
+    return "nothing of what was recorded is lost."
+
+
+def _processes(pids: list[str]) -> str:
+    if len(pids) == 1:
+        return f"Process {pids[0]} was"
+    named = [*pids[:MOST_NAMED], f"{len(pids) - MOST_NAMED} others"] if len(pids) > MOST_NAMED + 1 else pids
+    return f"Processes {', '.join(named[:-1])} and {named[-1]} were"
 
 
 def _signal_name(number: int) -> str:
