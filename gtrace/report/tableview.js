@@ -93,7 +93,7 @@ function headOf(self) {
     button.type = 'button';
     button.dataset.key = column.key;
     if (column.title) button.title = column.title;
-    button.addEventListener('click', () => {
+    cell.addEventListener('click', () => {
       self.direction = sorted ? -self.direction : isNumber(column) ? -1 : 1;
       self.key = column.key;
       paint(self);

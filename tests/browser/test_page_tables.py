@@ -48,6 +48,20 @@ def test_tables_sort_by_any_column_both_ways(open_page):
     assert threads == sorted(threads)
 
 
+def test_a_click_anywhere_in_a_heading_sorts_as_one_on_its_word_does(open_page):
+    opened = open_page(synthetic(3_000, 6, seed=9))
+    heading = opened.page.locator("#table-waits thead th").first
+    box = heading.bounding_box()
+    beside_the_word = {"x": box["width"] - 4, "y": box["height"] - 3}
+    for direction in ("ascending", "descending"):
+        heading.click(position=beside_the_word)
+        assert heading.get_attribute("aria-sort") == direction
+    heading.locator("button").focus()
+    opened.page.keyboard.press("Enter")
+    assert heading.get_attribute("aria-sort") == "ascending"
+    assert opened.page.evaluate("document.activeElement.dataset.key") == "thread"
+
+
 def test_tables_filter_and_show_all(open_page):
     opened = open_page(synthetic(3_000, 40, seed=9))
     assert len(opened.rows("#table-threads")) == 15
