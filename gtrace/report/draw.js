@@ -133,7 +133,7 @@ export function hasRoom(store, lane, view, width) {
 /**
  * Single intervals as rectangles, with their functions where they fit.
  * @param {CanvasRenderingContext2D} context @param {{top: number, height: number, width: number}} box
- * @param {{store: import('./store.js').Store, view: import('./view.js').Range, hidden: Set<number>, paint: Paint, striped: Uint8Array, found: Uint8Array | null, patterns: CanvasPattern[][]}} scene
+ * @param {{store: import('./store.js').Store, names: string[], view: import('./view.js').Range, hidden: Set<number>, paint: Paint, striped: Uint8Array, found: Uint8Array | null, patterns: CanvasPattern[][]}} scene
  * @param {number} lane
  */
 export function drawIntervals(context, box, scene, lane) {
@@ -157,19 +157,21 @@ export function drawIntervals(context, box, scene, lane) {
       context.fillRect(left, box.top, width - gap, box.height);
     }
     const place = { left, width, ink: paint.ink[state], fill: paint.css[state] };
-    if (width > LABEL_ROOM && box.height >= LABEL_HEIGHT) drawLabel(context, box, place, labelOf(store, kind));
+    if (width > LABEL_ROOM && box.height >= LABEL_HEIGHT) drawLabel(context, box, place, labelOf(scene, i));
   }
 }
 
 /**
- * What a waiting thread waits for, else the function it is in.
- * @param {import('./store.js').Store} store
- * @param {number} kind
+ * What a waiting thread waits for, else the function it is in. One that wants the GIL is done with its call: what it
+ * waits for is the thread that has it.
+ * @param {{store: import('./store.js').Store, names: string[]}} scene
+ * @param {number} i interval
  * @returns {string}
  */
-export function labelOf(store, kind) {
-  const reason = store.kinds.state[kind] === GIL_WAIT ? '' : store.reasons[store.kinds.reason[kind]];
-  return reason || store.functions[store.kinds.fn[kind]];
+export function labelOf({ store, names }, i) {
+  const kind = store.kind[i];
+  if (store.kinds.state[kind] === GIL_WAIT) return `for ${names[store.blocker[i]] ?? 'the GIL'}`;
+  return store.reasons[store.kinds.reason[kind]] || store.functions[store.kinds.fn[kind]];
 }
 
 /** Names those intervals of a dense lane that have room for it. */
@@ -184,7 +186,7 @@ function labelWide(context, box, scene, lane) {
     const width = Math.min((store.bounds[i + lane + 1] - view.from) * scale, box.width) - left;
     const state = store.kinds.state[store.kind[i]];
     if (width <= LABEL_ROOM || scene.hidden.has(state)) continue;
-    drawLabel(context, box, { left, width, ink: paint.ink[state], fill: paint.css[state] }, labelOf(store, store.kind[i]));
+    drawLabel(context, box, { left, width, ink: paint.ink[state], fill: paint.css[state] }, labelOf(scene, i));
   }
 }
 
@@ -223,7 +225,7 @@ export function stripePatterns(context, paint) {
 /**
  * Every lane in sight, on a canvas made ready.
  * @param {HTMLCanvasElement} canvas
- * @param {object} scene `store sums view hidden paint striped patterns`, `rows` ({lane, pool, top} in px) and `row` ({height, bar})
+ * @param {object} scene `store names sums view hidden paint striped patterns`, `rows` ({lane, pool, top} in px) and `row` ({height, bar})
  * @param {{width: number}} size
  */
 export function drawLanes(canvas, scene, size) {

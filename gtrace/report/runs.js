@@ -97,7 +97,7 @@ function drawRun(run, ratio) {
   const rows = run.rows.slice(first, last).map((row, i) => ({ ...row, top: (first + i) * run.row.height - top }));
   const { store, sums } = run.world;
   drawLanes(run.canvas, {
-    store, sums, view: all.view, hidden: all.hidden, paint: all.paint, striped: run.striped, sheet: run.sheet,
+    store, sums, names: run.names, view: all.view, hidden: all.hidden, paint: all.paint, striped: run.striped, sheet: run.sheet,
     patterns: run.patterns, rows, row: run.row, duration: run.duration,
   }, size);
   drawEnd(context, run, size);

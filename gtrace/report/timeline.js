@@ -84,7 +84,7 @@ function drawStrips(self, scene, size) {
   const overviewNs = config.overview ? config.overview.most : (self.duration / cells) * self.peak;
   drawOverview(self.element('overview'), self.overviewCells, { ...scene, overviewNs }, size);
   drawAxis(self.element('axis'), self.view, { line: self.paint.line, muted: self.ink.muted }, size);
-  if (self.held) drawGil(self.element('gil'), self.held, { ...scene, names: self.names }, size);
+  if (self.held) drawGil(self.element('gil'), self.held, scene, size);
   const drawnFor = self.cores && sameRange(self.cores.view, self.view);
   if (drawnFor) drawCores(self.element('cores'), self.cores.used, { paint: self.paint, cores: config.cores, ink: self.ink.ink }, size);
   else recountCores(self);
@@ -124,7 +124,7 @@ function sceneOf(self, height) {
   const rows = [];
   for (let at = first; at < last; at += 1) rows.push({ ...self.rows[at], top: at * self.row.height - top });
   return {
-    store, sums, view: self.view, hidden: self.hidden, paint: self.paint, striped: self.striped, sheet: self.sheet,
+    store, sums, names: self.names, view: self.view, hidden: self.hidden, paint: self.paint, striped: self.striped, sheet: self.sheet,
     patterns: self.patterns, rows, row: self.row, duration: self.duration,
   };
 }

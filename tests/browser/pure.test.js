@@ -6,7 +6,7 @@ import { test } from 'node:test';
 import { groupNames } from './blame.js';
 import { foldRows, nativePools, peakAlive, poolsOf } from './groups.js';
 import { barsOf, logBins, stateFigure, utilisationFigure } from './charts.js';
-import { inkOn, mix, onStripe, paintCells, pixelOf, rgbOf } from './draw.js';
+import { inkOn, labelOf, mix, onStripe, paintCells, pixelOf, rgbOf } from './draw.js';
 import { axisTicks, csvField, csvText, decimalsFor, elide, formatCount, formatDuration, formatInstant, formatPercent, plotlyText, shortFunction, splitPlace } from './format.js';
 import { SUMS } from './aggregate.js';
 import { cellText } from './tableview.js';
@@ -276,6 +276,13 @@ test('a pool takes the place of its threads until it is opened', () => {
   const shown = (open) => foldRows([0, 1, 2, 3, 4], pools, new Set(open)).map((row) => row.pool?.name ?? row.lane);
   assert.deepEqual(shown([]), [0, 'w-*', 2]);
   assert.deepEqual(shown(['w-*']), [0, 'w-*', 1, 3, 4, 2]);
+});
+
+test('a wait is labelled with what it is for: one for the GIL with who has it, not with the call it comes from', () => {
+  const kinds = { state: [2, 3, 0, 5], reason: [1, 2, 0, 0], fn: [0, 0, 0, 0] };
+  const store = { kind: [0, 0, 1, 2, 3], blocker: [1, -1, 1, -1, -1], kinds, reasons: ['', 'gil', 'queue'], functions: ['time.sleep'] };
+  const labels = [0, 1, 2, 3, 4].map((i) => labelOf({ store, names: ['a', 'b'] }, i));
+  assert.deepEqual(labels, ['for b', 'for the GIL', 'queue', 'time.sleep', 'time.sleep']);
 });
 
 test('a missing value is a dash', () => {
