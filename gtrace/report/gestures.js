@@ -138,7 +138,7 @@ const KEYS = {
   '.': (self) => step(self, 1), ',': (self) => step(self, -1),
   r: (self) => select(self, self.view), f: showChosen,
   Enter: (self) => { if (self.pin) selectPinned(self); },
-  Escape: (self) => { if (self.selection) select(self, null); unpin(self); hideTooltip(self); },
+  Escape: (self) => { if (!closeHelp(self)) letGo(self); },
   '/': (self) => self.element('search').focus(),
   '?': (self) => toggleHelp(self),
 };
@@ -148,6 +148,12 @@ function selectPinned(self) {
   select(self, { from: self.world.store.bounds[interval + lane], to: self.world.store.bounds[interval + lane + 1] });
 }
 
+function letGo(self) {
+  if (self.selection) select(self, null);
+  unpin(self);
+  hideTooltip(self);
+}
+
 /** @param {object} self the timeline */
 export function toggleHelp(self) {
   const help = self.element('help');
@@ -155,14 +161,25 @@ export function toggleHelp(self) {
   self.element('help-button').setAttribute('aria-expanded', String(!help.hidden));
 }
 
+/** Whether there was help to close. */
+function closeHelp(self) {
+  const help = self.element('help');
+  if (help.hidden) return false;
+  const within = help.contains(document.activeElement);
+  toggleHelp(self);
+  if (within) self.element('lanes').focus({ preventScroll: true });
+  return true;
+}
+
 /** Keys that act wherever the focus is, as long as it is not in a field. */
 const EVERYWHERE = new Set(['/', '?', 'Escape']);
 
 function connectKeys(self) {
+  self.element('help-close').addEventListener('click', () => closeHelp(self));
   document.addEventListener('keydown', (event) => {
     const field = event.target instanceof Element && event.target.closest('input, select, textarea');
     if (field) {
-      if (event.key === 'Escape' && field.id === 'search') self.element('lanes').focus();
+      if (event.key === 'Escape' && !closeHelp(self) && field.id === 'search') self.element('lanes').focus();
       return;
     }
     if ((event.ctrlKey || event.metaKey) && event.key.toLowerCase() === 'z') { undo(self); event.preventDefault(); return; }

@@ -104,8 +104,8 @@ def axe_core():
 @pytest.mark.parametrize(("width", "theme"), [(380, "dark"), (1280, "light")])
 def test_axe_finds_nothing(open_page, width, theme):
     opened = open_page(KINDS["inferred"], width=width, theme=theme, ready=CHARTS)
-    opened.page.click("#help-button")
     opened.page.locator("#lane-canvas").click(position={"x": 150, "y": 48})
+    opened.page.keyboard.press("?")
     opened.page.evaluate(axe_core())
     found = opened.page.evaluate(
         "axe.run().then(found => found.violations.map(one => [one.id, one.nodes.map(n => n.html)]))"

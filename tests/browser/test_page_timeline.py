@@ -5,6 +5,7 @@ from __future__ import annotations
 import re
 from dataclasses import replace
 
+import pytest
 from pages import CHARTS, KINDS, SMALL, drag, needs_browser, pixels, settle
 from timelines import synthetic, timeline, with_joins
 
@@ -116,6 +117,28 @@ def test_the_timeline_can_be_used_with_keys_alone(open_page):
     page.keyboard.press("/")
     page.keyboard.type("w2")
     opened.wait_for_note("1 of 3 threads match")
+
+
+@pytest.mark.parametrize("width", [380, 1280])
+def test_the_help_is_seen_wherever_the_page_is_scrolled_to_and_escape_closes_it_first(open_page, width):
+    opened = open_page(timeline(SMALL), width=width)
+    page = opened.page
+    page.locator("#lane-canvas").click(position={"x": 150, "y": 48})
+    for where in ("0", "document.body.scrollHeight"):
+        page.evaluate(f"scrollTo({{top: {where}, behavior: 'instant'}})")
+        page.keyboard.press("?")
+        box = page.locator("#help").bounding_box()
+        assert 0 <= box["x"] < box["x"] + box["width"] <= width
+        assert 0 <= box["y"] < box["y"] + box["height"] <= 900
+        page.keyboard.press("Escape")
+        assert page.locator("#help").is_hidden()
+        assert page.get_attribute("#help-button", "aria-expanded") == "false"
+        assert "w1" in opened.text("#pinned")
+    page.keyboard.press("?")
+    page.get_by_role("button", name="Close").click()
+    assert page.locator("#help").is_hidden()
+    page.keyboard.press("Escape")
+    assert opened.text("#pinned") == ""
 
 
 def test_a_pinned_wait_leads_to_the_thread_that_let_it_go_on(open_page):
