@@ -142,6 +142,7 @@ export function drawIntervals(context, box, scene, lane) {
   for (let i = Math.max(store.from[lane], intervalAt(store, lane, view.from)); i < store.from[lane + 1]; i += 1) {
     const start = store.bounds[i + lane];
     if (start >= view.to) break;
+    if (store.bounds[i + lane + 1] <= view.from) continue;
     const kind = store.kind[i];
     const state = store.kinds.state[kind];
     if (scene.hidden.has(state)) continue;
