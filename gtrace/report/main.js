@@ -52,6 +52,7 @@ async function finish(page) {
   page.waiting = held && waitingOf(store, page.timeline.names);
   page.held = held;
   recountGil(page);
+  writeNumbers(page, page.selection ?? page.whole);
   tellReady('tables');
   await documentParsed();
   page.plotly = await loadPlotly(byId('plotly').textContent);
@@ -88,6 +89,9 @@ function createTables(page) {
   }
   setRows(tables.standing, standingRows(config));
   byId('table-standing').hidden = !config.standing.length;
+  const mark = make('span', 'of-whole', 'whole run');
+  mark.hidden = true;
+  byId('table-standing-title').append(' ', mark);
   const chart = make('div', 'chart');
   chart.id = 'hold-chart';
   byId('table-holds').append(chart);
@@ -162,26 +166,30 @@ function writeNumbers(page, range) {
     values.wait = [formatPercent(all[GIL_WAIT] / (sumStates(all) || 1)), `${formatDuration(all[GIL_WAIT])}, all threads`];
     values.handoffs = [`${formatCount(page.holds.handoffs / (wall / 1e9))}/s`, `${formatCount(page.holds.handoffs)} in the selection`];
     const longest = page.holds.longest[0];
-    if (longest) values.hold = [formatDuration(longest.ns), page.world.config.threads[longest.lane].name];
+    values.hold = longest ? [formatDuration(longest.ns), page.world.config.threads[longest.lane].name] : ['0', 'nobody held it'];
     const wait = page.longestWait;
     values.longest = wait.ns ? [formatDuration(wait.ns), page.world.config.threads[wait.lane].name] : ['0', 'nobody waited'];
   }
   for (const box of boxes) {
     if (box.classList.contains('not-known')) continue;
-    const [value, note] = (page.selection && values[box.dataset.number]) || page.original.get(box.dataset.number);
+    const selected = page.selection && values[box.dataset.number];
+    const [value, said] = selected || page.original.get(box.dataset.number);
+    const note = page.selection && !selected ? `${said}, whole run` : said;
     box.querySelector('.value').textContent = value;
     box.querySelector('.note').textContent = note;
+    box.querySelector('.note').title = note;
   }
 }
 
 function writeRangeBar(page) {
   const bar = byId('range-bar');
   bar.hidden = !page.selection;
+  for (const mark of document.querySelectorAll('main .of-whole')) mark.hidden = !page.selection;
   if (!page.selection) return;
   const { from, to } = page.selection;
   const instant = (time) => formatInstant(time, (to - from) / 10);
   const length = `${formatDuration(to - from)} of ${formatDuration(page.whole.to - page.whole.from)}`;
-  byId('range-text').textContent = `Selected ${instant(from)} to ${instant(to)}: ${length}. All numbers on the page are of this range.`;
+  byId('range-text').textContent = `Selected ${instant(from)} to ${instant(to)}: ${length}.`;
 }
 
 // ---- charts -------------------------------------------------------------------------------------
@@ -199,6 +207,7 @@ function drawCharts(page) {
   draw('state-chart', stateFigure(config, page.totals, { order: page.timeline.order, hidden: page.hidden, left }, theme));
   const slices = slicesOf(store, sums, range, SLICES);
   draw('utilisation-chart', utilisationFigure(config, slices, { range, hidden: page.hidden, left }, theme));
+  byId('hold-chart').hidden = !page.holds?.count;
   if (!page.holds?.count) return;
   draw('hold-chart', holdFigure(page.holds.lengths, { switchInterval: config.switchInterval, left }, theme));
 }

@@ -77,6 +77,7 @@ def test_the_address_brings_back_range_selection_filter_and_search(open_page):
     )
     opened.wait_for_note("^50.0 ms in view.*1 of 3 threads")
     assert "30.0 ms of 100 ms" in opened.text("#range-text")
+    assert opened.text("[data-number=held] .note") == "of the selected time"
     assert opened.page.get_attribute("[data-state=sleep]", "aria-pressed") == "false"
     assert opened.page.input_value("#search") == "w2"
 

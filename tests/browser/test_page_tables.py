@@ -36,6 +36,31 @@ def test_a_selected_range_recounts_every_number_and_table(open_page):
     assert opened.page.locator("#range-bar").is_hidden()
 
 
+def test_what_stays_of_the_whole_run_says_so_while_a_range_is_selected(open_page):
+    opened = open_page(timeline(SMALL), ready=CHARTS)
+    marks = opened.page.locator(".of-whole:visible")
+    assert marks.count() == 0
+    drag(opened, 0.1, 0.2)
+    opened.page.wait_for_selector("#range-bar:not([hidden])")
+    assert opened.text("#verdict-title").endswith("whole run")
+    assert opened.text(".grounds").startswith("whole run")
+    assert opened.text("#about-title").endswith("whole run")
+    assert "what says whole run is not" in opened.text("#range-bar")
+    for note in opened.page.locator("#headline .note").all():
+        assert note.get_attribute("title") == note.inner_text()
+    opened.page.keyboard.press("Escape")
+    assert marks.count() == 0
+
+
+def test_a_range_in_which_nobody_had_the_gil_claims_no_hold(open_page):
+    opened = open_page(timeline("main 0-20 running f\nmain 20-100 sleep"), ready=CHARTS)
+    assert opened.page.locator("#hold-chart").is_visible()
+    drag(opened, 0.5, 0.9)
+    opened.page.wait_for_selector("#hold-chart", state="hidden")
+    assert opened.text("[data-number=hold] .value") == "0"
+    assert opened.text("[data-number=hold] .note") == "nobody held it"
+
+
 def test_tables_sort_by_any_column_both_ways(open_page):
     opened = open_page(synthetic(3_000, 6, seed=9))
     opened.page.get_by_role("button", name="Native id").click()

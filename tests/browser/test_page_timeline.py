@@ -81,6 +81,18 @@ def test_shift_drag_moves_the_view(open_page):
     opened.wait_for_hash(r"^#t=4[56]\d{6}-6[56]\d{6}$")
 
 
+@pytest.mark.parametrize("width", [380, 1280])
+def test_a_selection_covers_no_tool_of_the_timeline_at_the_top_of_the_window(open_page, width):
+    opened = open_page(timeline(SMALL), width=width, fragment="#s=10000000-20000000")
+    top = "document.querySelector('#timeline').getBoundingClientRect().top"
+    opened.page.evaluate(f"scrollBy({{top: {top}, behavior: 'instant'}})")
+    assert opened.page.locator("#range-bar").is_visible()
+    for name in ("#timeline-title", "#lane-sort", "#search", "#zoom-in", "#help-button", "#lane-canvas"):
+        box = opened.page.locator(name).bounding_box()
+        middle = [box["x"] + box["width"] / 2, box["y"] + box["height"] / 2]
+        assert opened.page.evaluate("at => document.elementFromPoint(...at).id", middle) == name[1:]
+
+
 def test_the_timeline_can_be_used_with_keys_alone(open_page):
     opened = open_page(timeline(SMALL))
     page = opened.page
