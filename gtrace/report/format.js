@@ -91,6 +91,19 @@ export function splitPlace(name) {
   return cut > 0 ? [name.slice(0, cut), name.slice(cut + 1)] : [name, ''];
 }
 
+/**
+ * A place in its parentheses, at most `limit` long: file and line stay, the folders furthest out go first.
+ * @param {string} place
+ * @param {number} limit
+ * @returns {string}
+ */
+export function shortPlace(place, limit) {
+  if (place.length <= limit || !place.endsWith(')')) return elide(place, limit);
+  const parts = place.slice(1, -1).split('/');
+  const tail = parts.map((_, i) => parts.slice(i).join('/')).find((one) => one.length + 4 <= limit);
+  return tail ? `(…/${tail})` : `(${elide(parts.at(-1), limit - 2)})`;
+}
+
 /** A function's name without where it is defined. @param {string} name @returns {string} */
 export function shortFunction(name) { return splitPlace(name)[0]; }
 

@@ -1,14 +1,16 @@
 // A table a reader can sort, search, page through and save as CSV.
 
-import { csvText, elide, formatCount, formatDuration, formatInstant, formatPercent, splitPlace } from './format.js';
+import { csvText, elide, formatCount, formatDuration, formatInstant, formatPercent, shortPlace, splitPlace } from './format.js';
 import { csvRows, filterRows, sortRows } from './tables.js';
 
 /** Rows shown before "show all". */
 const FIRST_ROWS = 15;
 const MANY_ROWS = 2000;
+const MISSING = '–';
+/** The most characters of a text, and of a name and its place where it has both. */
 const LONG_TEXT = 72;
-/** Places up to so long are never broken. */
-const SHORT_PLACE = 48;
+const LONG_NAME = 48;
+const LONG_PLACE = 42;
 
 /**
  * @typedef {object} TableOptions
@@ -41,12 +43,15 @@ export function createTable(place, options) {
   head.append(title, tools);
   const how = make('p', 'how');
   options.how.forEach((line, i) => { if (i) how.append(make('br')); how.append(line); });
+  self.hint = make('p', 'table-note scroll-hint', 'Scroll the table sideways to see all of its columns →');
+  self.hint.hidden = true;
   self.region = make('div', 'scroll-x');
   self.region.tabIndex = 0;
   self.region.setAttribute('role', 'region');
   self.region.setAttribute('aria-labelledby', title.id);
   self.note = make('p', 'table-note');
-  place.replaceChildren(head, how, self.region, self.note);
+  self.sizes = new ResizeObserver(() => { self.hint.hidden = self.region.scrollWidth <= self.region.clientWidth; });
+  place.replaceChildren(head, how, self.hint, self.region, self.note);
   return self;
 }
 
@@ -68,6 +73,8 @@ function chosenRows(self) { return sortRows(filterRows(self.rows, self.words), s
 
 function paint(self) {
   const rows = chosenRows(self);
+  self.sizes.disconnect();
+  self.sizes.observe(self.region);
   if (!self.rows.length) {
     self.region.replaceChildren(make('p', 'empty', self.options.empty));
     self.note.replaceChildren();
@@ -77,6 +84,7 @@ function paint(self) {
   const table = make('table');
   table.append(headOf(self), bodyOf(self, rows.slice(0, self.limit)));
   self.region.replaceChildren(table);
+  self.sizes.observe(table);
   if (focused) table.querySelector(`button[data-key="${focused}"]`)?.focus();
   noteOf(self, rows.length);
 }
@@ -119,7 +127,7 @@ function bodyOf(self, rows) {
 
 function cellOf(self, column, row, first) {
   const cell = make(first ? 'th' : 'td', isNumber(column) ? 'number' : '');
-  if (first) cell.scope = 'row';
+  if (first) cell.scope = 'row'; else cell.dataset.column = column.label;
   const value = row[column.key];
   const text = cellText(column, value);
   if (column.type === 'state') {
@@ -133,17 +141,26 @@ function cellOf(self, column, row, first) {
     cell.append(button);
   } else if (column.type === 'text') cell.append(...wordsOf(text));
   else cell.textContent = text;
-  if (text.length > LONG_TEXT) cell.title = text;
+  if (cell.textContent !== text && column.type !== 'state') cell.title = text;
   if (value === 0 && column.type === 'duration') cell.classList.add('zero');
+  if (text === MISSING) cell.classList.add('missing');
   return cell;
 }
 
-/** A text that may break where a reader expects it: a function before its place, a path after a slash. */
+/** A text, shortened, that may break where a reader expects it: a function before its place, a path after a slash. */
 function wordsOf(text) {
-  const [name, place] = splitPlace(elide(text, LONG_TEXT));
-  const parts = name.split(/(?<=[./_])/).flatMap((part, i) => (i ? [make('wbr'), part] : [part]));
-  return place ? [...parts, ' ', make('span', place.length <= SHORT_PLACE ? 'place' : 'place long', place)] : parts;
+  const [name, place] = splitPlace(text);
+  if (!place) return breakable(elide(name, LONG_TEXT));
+  const where = make('span', 'place');
+  const shown = shortPlace(place, LONG_PLACE);
+  where.append(...(shown.includes('/') ? breakable(shown) : [shown]));
+  return [...breakable(elide(name, LONG_NAME)), ' ', where];
 }
+
+/** After a dot, slash, underscore or before a capital; never within "…/", a leading underscore, or what names a line. */
+const BREAKS = /(?<=[./]|[a-zA-Z\d]_|[a-z](?=[A-Z]))(?<!…\/)(?!\w+:\d)/;
+
+function breakable(text) { return text.split(BREAKS).flatMap((part, i) => (i ? [make('wbr'), part] : [part])); }
 
 /**
  * A value as its column shows it.
@@ -152,7 +169,7 @@ function wordsOf(text) {
  * @returns {string}
  */
 export function cellText(column, value) {
-  if (value === null || value === undefined || value === '') return '–';
+  if (value === null || value === undefined || value === '') return MISSING;
   if (column.type === 'duration') return formatDuration(Number(value));
   if (column.type === 'instant') return formatInstant(Number(value), column.step ?? 1e5);
   if (column.type === 'count') return formatCount(Number(value));

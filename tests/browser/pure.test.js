@@ -7,7 +7,7 @@ import { groupNames } from './blame.js';
 import { foldRows, nativePools, peakAlive, poolsOf } from './groups.js';
 import { barsOf, logBins, stateFigure, utilisationFigure } from './charts.js';
 import { inkOn, labelOf, mix, onStripe, paintCells, pixelOf, rgbOf } from './draw.js';
-import { axisTicks, csvField, csvText, decimalsFor, elide, formatCount, formatDuration, formatInstant, formatPercent, plotlyText, shortFunction, splitPlace } from './format.js';
+import { axisTicks, csvField, csvText, decimalsFor, elide, formatCount, formatDuration, formatInstant, formatPercent, plotlyText, shortFunction, shortPlace, splitPlace } from './format.js';
 import { SUMS } from './aggregate.js';
 import { cellText } from './tableview.js';
 import { csvRows, filterRows, holdRows, isPython, sortRows, threadRows } from './tables.js';
@@ -52,6 +52,14 @@ test('a function and its place are told apart', () => {
   assert.deepEqual(splitPlace('Pool.run.<locals>.f (app/row (2).py:3)'), ['Pool.run.<locals>.f', '(app/row (2).py:3)']);
   assert.deepEqual(splitPlace('parse (app/row.py:3)'), ['parse', '(app/row.py:3)']);
   assert.deepEqual(splitPlace('time.sleep'), ['time.sleep', '']);
+});
+
+test('a place that is too long loses the folders furthest out, never its brackets, file and line', () => {
+  assert.equal(shortPlace('(app/row.py:3)', 20), '(app/row.py:3)');
+  assert.equal(shortPlace('(python3.11/multiprocessing/pool.py:527)', 34), '(…/multiprocessing/pool.py:527)');
+  assert.equal(shortPlace('(python3.11/multiprocessing/pool.py:527)', 30), '(…/pool.py:527)');
+  assert.equal(shortPlace(`(app/${'x'.repeat(50)}.py:3)`, 20), `(${'x'.repeat(11)}…x.py:3)`);
+  assert.equal(shortPlace(`(${'é'.repeat(50)}`, 11).length, 11);
 });
 
 test('undo leads back through the moves, and what moves nothing is none', () => {

@@ -87,6 +87,51 @@ def test_a_click_anywhere_in_a_heading_sorts_as_one_on_its_word_does(open_page):
     assert opened.page.evaluate("document.activeElement.dataset.key") == "thread"
 
 
+POOL = "site-packages/dask/multiprocessing/workers/threadpool.py"
+SUBMIT = f"ContextAwareThreadPoolExecutor.submit_the_next ({POOL}:155)"
+DEEP = f"""
+ContextAware-0_0  0-100  lock_wait acquire reason=lock lock=64 caller="{SUBMIT}" <- Thread-4_handle_results
+Thread-4_handle_results  0-100  running "ThreadingBackend._get_pool_of_threads ({POOL}:507)"
+"""
+
+
+def deep():
+    """Threads in deep folders, one of which waits for a lock of the other."""
+    where = [(PID, 64, 0, f"ThreadingBackend._get_pool ({POOL}:7)")]
+    columns = ["pid", "lock", "since_ns", "where"]
+    return replace(timeline(DEEP), locks=pd.DataFrame(where, columns=columns))
+
+
+def test_long_functions_and_places_fit_their_table_and_can_be_read_in_full(open_page):
+    opened = open_page(deep(), width=1440)
+    wider = "[...document.querySelectorAll('.scroll-x')].filter(one => one.scrollWidth > one.clientWidth)"
+    assert opened.page.evaluate(f"{wider}.length") == 0
+    assert opened.page.locator(".scroll-hint:visible").count() == 0
+    cell = opened.page.locator("#table-locks td[data-column='Mostly in']")
+    assert cell.text_content() == f"{SUBMIT.partition(' ')[0]} (…/workers/threadpool.py:155)"
+    assert cell.get_attribute("title") == SUBMIT
+
+
+def test_a_table_that_has_to_be_scrolled_says_so(open_page):
+    opened = open_page(deep(), width=700)
+    hint = opened.page.locator("#table-locks .scroll-hint")
+    hint.wait_for(state="visible")
+    opened.page.set_viewport_size({"width": 1440, "height": 900})
+    hint.wait_for(state="hidden")
+
+
+def test_on_a_phone_every_cell_of_a_table_is_in_sight_and_says_what_it_is(open_page):
+    opened = open_page(deep(), width=390, ready=CHARTS)
+    for cell in opened.page.locator("#tables :is(th, td):visible").all():
+        box = cell.bounding_box()
+        assert 0 <= box["x"] < box["x"] + box["width"] <= 390
+        assert box["height"] < 80
+    longest = "document.querySelector('#table-locks td[data-column=Longest]')"
+    assert "Longest" in opened.page.evaluate(f"getComputedStyle({longest}, '::before').content")
+    opened.page.locator("#table-threads").get_by_role("button", name="Started at").click()
+    assert opened.page.locator("#table-threads th[aria-sort]").inner_text().startswith("Started at")
+
+
 def test_tables_filter_and_show_all(open_page):
     opened = open_page(synthetic(3_000, 40, seed=9))
     assert len(opened.rows("#table-threads")) == 15

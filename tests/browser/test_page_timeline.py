@@ -193,7 +193,8 @@ def test_a_pin_draws_the_arrow_from_the_thread_that_let_it_go_on(open_page):
 
 def test_a_thread_that_ended_before_the_view_leaves_nothing_in_it(open_page):
     opened = open_page(
-        timeline("main 0-100 sleep\nearly 0-20 running f\nlate 80-100 running f"), fragment="#t=30000000-70000000"
+        timeline("main 0-100 sleep\nearly 0-20 running f\nlate 80-100 running f"),
+        fragment="#t=30000000-70000000",
     )
     settle(opened)
     between_lanes, early, late = (pixels(opened, y) for y in (33, 48, 80))
