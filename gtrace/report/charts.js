@@ -7,6 +7,11 @@ import { foldRows, nativePools, poolsOf } from './groups.js';
 /** The most bars in a chart. */
 const BARS = 40;
 const SLICES = 240;
+/** Of the title of an axis: the width of a character, mostly, and the height of a line, px. */
+const TITLE_CHARACTER = 7.4;
+const TITLE_LINE = 19;
+/** What a decade of an axis needs to be named, px. */
+const DECADE_ROOM = 52;
 const FONT = 'system-ui, -apple-system, "Segoe UI", Roboto, "Helvetica Neue", sans-serif';
 
 /**
@@ -59,6 +64,9 @@ function axisOf(theme, extra) { return { gridcolor: theme.rule, zeroline: false,
 
 function axisTitle(text) { return { text, standoff: 6 }; }
 
+/** The lines of an axis title in so much room, px. */
+function titleLines(text, room) { return text.length * TITLE_CHARACTER > room ? text.split(/(?<=,) /) : [text]; }
+
 function sumBar(label, all) {
   const totals = new Float64Array(SUMS);
   for (const one of all) for (let s = 0; s < SUMS; s += 1) totals[s] += one[s];
@@ -69,7 +77,7 @@ function sumBar(label, all) {
  * Time in each state, one bar a thread or pool.
  * @param {object} config
  * @param {Float64Array[]} totals
- * @param {{order: number[], hidden: Set<number>, left: number}} options `left` is the room for labels, px
+ * @param {{order: number[], hidden: Set<number>, left: number, width: number}} options `left` is the room for labels, of a width, px
  * @param {Theme} theme
  * @returns {{data: object[], layout: object}}
  */
@@ -80,7 +88,9 @@ export function stateFigure(config, totals, options, theme) {
   const limit = Math.floor(options.left / 7.4);
   const longest = Math.max(...bars.map((bar) => sumStates(bar.totals)), 1);
   const scale = unitOf(longest);
-  const axis = bars.some((bar) => bar.threads > 1) ? `${scale.name}, summed over the threads of a bar` : scale.name;
+  const words = bars.some((bar) => bar.threads > 1) ? `${scale.name}, summed over the threads of a bar` : scale.name;
+  const title = titleLines(words, options.width - options.left);
+  const foot = 38 + (title.length - 1) * TITLE_LINE;
   const data = config.states.map((state, s) => ({
     type: 'bar', orientation: 'h', name: plotlyText(state.label), y, x: bars.map((bar) => bar.totals[s] / scale.ns),
     visible: !options.hidden.has(s), hoverinfo: 'text', textposition: 'none',
@@ -90,9 +100,9 @@ export function stateFigure(config, totals, options, theme) {
   return {
     data,
     layout: baseLayout(theme, {
-      barmode: 'stack', bargap: bars.length > 12 ? 0.2 : 0.3, height: Math.max(90, bars.length * (bars.length > 12 ? 20 : 28) + 46),
-      margin: { l: options.left, r: 1, t: 4, b: 38 },
-      xaxis: axisOf(theme, { title: axisTitle(axis), range: [0, longest / scale.ns], nticks: 8 }),
+      barmode: 'stack', bargap: bars.length > 12 ? 0.2 : 0.3, height: Math.max(52, bars.length * (bars.length > 12 ? 20 : 28) + 8) + foot,
+      margin: { l: options.left, r: 1, t: 4, b: foot },
+      xaxis: axisOf(theme, { title: axisTitle(title.join('<br>')), range: [0, longest / scale.ns], nticks: 8 }),
       yaxis: axisOf(theme, { showticklabels: false, range: [bars.length - 0.5, -0.5], showgrid: false }),
       annotations: bars.map((bar, i) => leftLabel(elide(bar.label, limit), i, options.left, theme)),
     }),
@@ -176,13 +186,14 @@ export { SLICES };
 /**
  * How long the GIL was held at a time: counts in bins that grow by a constant factor.
  * @param {Float64Array} lengths ns
- * @param {{switchInterval: number, left: number}} options
+ * @param {{switchInterval: number, left: number, width: number}} options
  * @param {Theme} theme
  * @returns {{data: object[], layout: object}}
  */
 export function holdFigure(lengths, options, theme) {
   const { switchInterval, left } = options;
   const bins = logBins(lengths, 4);
+  const decades = decadesFor(bins, options.width - left);
   return {
     data: [{
       type: 'bar', y: bins.map((bin) => bin.count),
@@ -193,7 +204,7 @@ export function holdFigure(lengths, options, theme) {
     }],
     layout: baseLayout(theme, {
       height: 200, margin: { l: left, r: 1, t: 22, b: 40 }, bargap: 0,
-      xaxis: axisOf(theme, { title: axisTitle('length of a hold'), showgrid: false, tickvals: DECADES, ticktext: DECADES.map(decadeText) }),
+      xaxis: axisOf(theme, { title: axisTitle('length of a hold'), showgrid: false, tickangle: 0, tickvals: decades, ticktext: decades.map(decadeText) }),
       yaxis: axisOf(theme, { nticks: 5 }),
       ...switchMark(switchInterval, theme, { ...leftLabel('holds', 0.5, left, theme), yref: 'paper' }),
     }),
@@ -202,6 +213,13 @@ export function holdFigure(lengths, options, theme) {
 
 /** Powers of ten of a nanosecond that an axis names. */
 const DECADES = [2, 3, 4, 5, 6, 7, 8, 9, 10];
+
+/** Those of the powers that are named along bins of so much room, px: every second or third where that is little. */
+export function decadesFor(bins, room) {
+  const decade = room / Math.log10(bins.at(-1).to / bins[0].from);
+  const step = [1, 2].find((one) => one * decade >= DECADE_ROOM) ?? 3;
+  return DECADES.filter((power) => power % step === 0);
+}
 
 function decadeText(power) {
   const unit = ['ns', 'µs', 'ms', 's'][Math.floor(power / 3)];

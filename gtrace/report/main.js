@@ -204,12 +204,13 @@ function drawCharts(page) {
     page.plotly.react(id, figure.data, figure.layout, { displayModeBar: false, responsive: true });
   };
   const left = parseFloat(getComputedStyle(document.documentElement).getPropertyValue('--label-width'));
-  draw('state-chart', stateFigure(config, page.totals, { order: page.timeline.order, hidden: page.hidden, left }, theme));
+  const width = byId('state-chart').clientWidth;
+  draw('state-chart', stateFigure(config, page.totals, { order: page.timeline.order, hidden: page.hidden, left, width }, theme));
   const slices = slicesOf(store, sums, range, SLICES);
   draw('utilisation-chart', utilisationFigure(config, slices, { range, hidden: page.hidden, left }, theme));
   byId('hold-chart').hidden = !page.holds?.count;
   if (!page.holds?.count) return;
-  draw('hold-chart', holdFigure(page.holds.lengths, { switchInterval: config.switchInterval, left }, theme));
+  draw('hold-chart', holdFigure(page.holds.lengths, { switchInterval: config.switchInterval, left, width }, theme));
 }
 
 // ---- legend -------------------------------------------------------------------------------------

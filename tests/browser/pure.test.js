@@ -5,7 +5,7 @@ import { test } from 'node:test';
 
 import { groupNames } from './blame.js';
 import { foldRows, nativePools, peakAlive, poolsOf } from './groups.js';
-import { barsOf, logBins, stateFigure, utilisationFigure } from './charts.js';
+import { barsOf, decadesFor, logBins, stateFigure, utilisationFigure } from './charts.js';
 import { inkOn, labelOf, mix, onStripe, paintCells, pixelOf, rgbOf } from './draw.js';
 import { axisTicks, csvField, csvText, decimalsFor, elide, formatCount, formatDuration, formatInstant, formatPercent, plotlyText, shortFunction, shortPlace, splitPlace } from './format.js';
 import { SUMS } from './aggregate.js';
@@ -229,6 +229,19 @@ test('bins of a histogram hold every value', () => {
   const bins = logBins(Float64Array.from([1, 99, 100, 101, 5e6, 5e6]), 4);
   assert.equal(bins.reduce((sum, bin) => sum + bin.count, 0), 6);
   assert.ok(bins.some((bin) => bin.from <= 5e6 && bin.to > 5e6 && bin.count === 2));
+});
+
+test('a narrow axis names fewer decades, and its title takes two lines', () => {
+  const bins = [{ from: 50, to: 100 }, { from: 1e7, to: 5e7 }];
+  assert.deepEqual(decadesFor(bins, 1200), [2, 3, 4, 5, 6, 7, 8, 9, 10]);
+  assert.deepEqual(decadesFor(bins, 260), [2, 4, 6, 8, 10]);
+  assert.deepEqual(decadesFor(bins, 150), [3, 6, 9]);
+  const totals = Array.from({ length: 100 }, () => totalsOf([0, 2e9]));
+  const many = { ...CONFIG, threads: totals.map((_, i) => ({ ...THREADS[0], name: `w${i}` })) };
+  const layoutOf = (width) => stateFigure(many, totals, { order: totals.map((_, i) => i), hidden: new Set(), left: 92, width }, THEME).layout;
+  assert.equal(layoutOf(1200).xaxis.title.text, 'seconds, summed over the threads of a bar');
+  assert.equal(layoutOf(358).xaxis.title.text, 'seconds,<br>summed over the threads of a bar');
+  assert.equal(layoutOf(358).height - layoutOf(358).margin.b, layoutOf(1200).height - layoutOf(1200).margin.b);
 });
 
 test('a cell is painted by share, from the bottom', () => {

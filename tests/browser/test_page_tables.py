@@ -6,6 +6,7 @@ import csv
 import math
 import re
 from dataclasses import replace
+from itertools import pairwise
 
 import pandas as pd
 import pytest
@@ -130,6 +131,19 @@ def test_on_a_phone_every_cell_of_a_table_is_in_sight_and_says_what_it_is(open_p
     assert "Longest" in opened.page.evaluate(f"getComputedStyle({longest}, '::before').content")
     opened.page.locator("#table-threads").get_by_role("button", name="Started at").click()
     assert opened.page.locator("#table-threads th[aria-sort]").inner_text().startswith("Started at")
+
+
+def test_on_a_phone_the_axes_of_charts_can_be_read(open_page):
+    opened = open_page(synthetic(3_000, 60, seed=9), width=390, ready=CHARTS)
+    page = opened.page
+    assert page.locator("#state-chart .xtitle").text_content().endswith("summed over the threads of a bar")
+    for chart in ("#state-chart", "#utilisation-chart", "#hold-chart"):
+        title = page.locator(f"{chart} .xtitle").bounding_box()
+        assert 0 <= title["x"] < title["x"] + title["width"] <= 390
+        ticks = [tick.bounding_box() for tick in page.locator(f"{chart} .xtick text").all()]
+        assert len(ticks) > 1
+        assert all(a["x"] + a["width"] < b["x"] for a, b in pairwise(ticks))
+        assert all(tick["y"] + tick["height"] <= title["y"] for tick in ticks)
 
 
 def test_tables_filter_and_show_all(open_page):
