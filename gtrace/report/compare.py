@@ -32,8 +32,8 @@ if TYPE_CHECKING:
 
 COMPARE_SCRIPTS: Final = (
     "format.js", "unpack.js", "store.js", "aggregate.js", "gil.js", "groups.js", "view.js", "navigate.js",
-    "theme.js", "charts.js", "draw.js", "strips.js", "joins.js", "tooltip.js", "marks.js", "lanes.js",
-    "timeline.js", "runs.js", "runsgestures.js", "comparison.js",
+    "theme.js", "charts.js", "draw.js", "strips.js", "joins.js", "tooltip.js", "find.js", "marks.js",
+    "lanes.js", "timeline.js", "runs.js", "runsgestures.js", "comparison.js",
 )  # fmt: skip
 """The page's modules, each after those it imports."""
 VARIANT_COLOURS: Final = 6

@@ -1,7 +1,7 @@
 // Pointer, wheel and keys on the timeline; each only calls what the timeline offers.
 
 import { MOVES, connectWheel, show, undo } from './navigate.js';
-import { pin, redraw, select, showChosen, step, stepLane, under, unpin, wordsUnder } from './timeline.js';
+import { pin, redraw, select, showChosen, step, stepLane, stepMatch, under, unpin, wordsUnder } from './timeline.js';
 import { heldAt } from './gil.js';
 import { intervalAt } from './store.js';
 import { coresWords, holderWords, showAt } from './tooltip.js';
@@ -179,6 +179,7 @@ function connectKeys(self) {
   document.addEventListener('keydown', (event) => {
     const field = event.target instanceof Element && event.target.closest('input, select, textarea');
     if (field) {
+      if (event.key === 'Enter' && field.id === 'search') stepMatch(self, event.shiftKey ? -1 : 1);
       if (event.key === 'Escape' && !closeHelp(self) && field.id === 'search') self.element('lanes').focus();
       return;
     }

@@ -1,6 +1,7 @@
 // The rows of the timeline: which lanes, in which order, and their labels.
 
 import { sumStates } from './charts.js';
+import { findWords } from './find.js';
 import { formatCount, formatDuration } from './format.js';
 import { foldRows, nativePools, peakAlive, poolsOf } from './groups.js';
 
@@ -55,6 +56,7 @@ export function arrangeRows(self) {
   const { threads } = self.world.config;
   self.order = laneOrder(self.sort, threads, self.totals, self.states);
   const wanted = self.search.trim().toLowerCase();
+  if (!wanted) self.found = null; else if (self.found?.wanted !== wanted) self.found = findWords(self.world.store, wanted);
   const onTop = self.order.filter((lane) => self.onTop.has(lane));
   self.order = [...onTop, ...self.order.filter((lane) => !self.onTop.has(lane))];
   self.shown = wanted ? self.order.filter((lane) => laneMatches(self, lane, wanted)) : self.order;
@@ -75,15 +77,7 @@ export function arrangeRows(self) {
 function laneMatches(self, lane, wanted) {
   const thread = self.world.config.threads[lane];
   if (`${thread.name} ${thread.target} ${thread.tid}`.toLowerCase().includes(wanted)) return true;
-  const { kinds } = self.world.store;
-  self.matching ??= new Map();
-  if (!self.matching.has(wanted)) {
-    const functions = self.world.store.functions.map((name) => name.toLowerCase().includes(wanted));
-    const lanes = new Set();
-    for (let k = 0; k < kinds.fn.length; k += 1) if (functions[kinds.fn[k]]) lanes.add(kinds.lane[k]);
-    self.matching.set(wanted, lanes);
-  }
-  return self.matching.get(wanted).has(lane);
+  return self.found.intervals[lane].length > 0;
 }
 
 function laneLabel(self, lane) {

@@ -1,5 +1,6 @@
-// What lies over the lanes: the selection, where calls begin to be known, the pinned interval and its arrows.
+// What lies over the lanes: what a search found, the selection, where calls begin to be known, the pinned interval and its arrows.
 
+import { firstWhere } from './find.js';
 import { joinsEndedBy } from './joins.js';
 import { laneEnd } from './store.js';
 
@@ -8,6 +9,7 @@ export function drawMarks(self, scene, size) {
   const context = self.canvas.getContext('2d');
   const x = (time) => ((time - self.view.from) / (self.view.to - self.view.from)) * size.width;
   drawCallsStart(self, context, x, size);
+  if (self.found) drawMatches(self, scene, context, size);
   const range = self.drag?.range ?? self.selection;
   if (range) {
     context.fillStyle = self.paint.accent;
@@ -18,6 +20,24 @@ export function drawMarks(self, scene, size) {
     context.fillRect(x(range.to) - 0.5, 0, 1, size.height);
   }
   if (self.pin) drawPin(self, scene, context, x);
+}
+
+/** A line under every interval that the search found; those that fall on one pixel are one. */
+function drawMatches(self, scene, context, size) {
+  const { store, view } = scene;
+  const pxNs = (view.to - view.from) / size.width;
+  context.fillStyle = self.ink.ink;
+  for (const { lane, top } of scene.rows.filter((row) => row.lane >= 0)) {
+    const own = self.found.intervals[lane];
+    const y = top + (self.row.height + self.row.bar) / 2;
+    const endsAfter = (time) => (i) => store.bounds[i + lane + 1] > time;
+    for (let at = firstWhere(own, endsAfter(view.from)); at < own.length && store.bounds[own[at] + lane] < view.to;) {
+      const left = Math.max(0, (store.bounds[own[at] + lane] - view.from) / pxNs);
+      const right = Math.min(size.width, Math.max(left + 1.5, (store.bounds[own[at] + lane + 1] - view.from) / pxNs));
+      context.fillRect(left, y, right - left, 2);
+      at = firstWhere(own, endsAfter(view.from + right * pxNs), at + 1);
+    }
+  }
 }
 
 /** Where the oldest calls were lost: what is left of the line is known without them. */

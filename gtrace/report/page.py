@@ -28,8 +28,8 @@ if TYPE_CHECKING:
 SCRIPTS: Final = (
     "format.js", "unpack.js", "store.js", "aggregate.js", "gil.js", "groups.js", "blame.js", "locks.js",
     "wakeups.js", "view.js", "navigate.js", "theme.js", "tables.js", "charts.js", "draw.js", "strips.js",
-    "joins.js", "tooltip.js", "marks.js", "lanes.js", "timeline.js", "gestures.js", "tableoptions.js",
-    "tableview.js", "main.js",
+    "joins.js", "tooltip.js", "find.js", "marks.js", "lanes.js", "timeline.js", "gestures.js",
+    "tableoptions.js", "tableview.js", "main.js",
 )  # fmt: skip
 """The page's modules, each after those it imports."""
 WAKEUP_CAUSES: Final = {

@@ -3,6 +3,7 @@
 import { STATES, SUMS, laneTotals } from './aggregate.js';
 import { slicesOf } from './charts.js';
 import { drawLanes, hasRoom, paintOf, stripePatterns } from './draw.js';
+import { edgeOf, nextMatch } from './find.js';
 import { elide, formatCount, formatDuration } from './format.js';
 import { peakAlive } from './groups.js';
 import { arrangeRows, rowFor } from './lanes.js';
@@ -28,7 +29,7 @@ export function createTimeline(world, callbacks) {
     world, callbacks, duration, whole, states, totals, element,
     view: whole, selection: null, pin: null, history: [],
     order: [], shown: [], rows: [], fold: false, open: new Set(), onTop: new Set(), peak: peakAlive(config.threads),
-    row: rowFor(store.lanes), hidden: new Set(), sort: 'start', search: '', drag: null,
+    row: rowFor(store.lanes), hidden: new Set(), sort: 'start', search: '', found: null, drag: null,
     canvas: element('lane-canvas'), scroll: element('lane-scroll'), body: element('lane-body'),
     sheet: document.createElement('canvas'), striped: Uint8Array.from(config.states, (s) => (s.striped ? 1 : 0)),
     overviewCells: null, cores: null, held: null, frame: 0, width: 0, names: config.threads.map((thread) => thread.name),
@@ -139,6 +140,7 @@ function writeNote(self, scene, width) {
   const closed = self.rows.filter((row) => row.pool && !self.open.has(row.pool.name)).length;
   if (closed) words.push(closed === 1 ? '1 pool folded' : `${closed} pools folded`);
   if (self.search) words.push(`${self.shown.length} of ${self.order.length} threads match “${self.search}”`);
+  if (self.found?.count) words.push(`${formatCount(self.found.count)} intervals of it, marked; Enter shows the next`);
   self.element('view-note').textContent = words.join(' · ');
 }
 
@@ -234,6 +236,23 @@ export function step(self, direction) {
     return;
   }
   pin(self, self.pin.lane, self.pin.interval + direction);
+}
+
+/** Pins the next (or previous, -1) interval that the search found; where it found threads by their names alone, the next thread. */
+export function stepMatch(self, direction) {
+  const { found, shown, view } = self;
+  const { store } = self.world;
+  if (!found || !shown.length) return;
+  if (!found.count) {
+    const at = self.pin ? shown.indexOf(self.pin.lane) : -1;
+    const lane = shown.at(at < 0 && direction < 0 ? -1 : (at + direction) % shown.length);
+    pin(self, lane, intervalAt(store, lane, view.from));
+    return;
+  }
+  const pinned = self.pin && { time: store.bounds[self.pin.interval + self.pin.lane], lane: self.pin.lane };
+  const inView = pinned && pinned.time < view.to && store.bounds[self.pin.interval + self.pin.lane + 1] > view.from;
+  const next = nextMatch(store, found, inView ? pinned : edgeOf(store, found, view, direction), direction);
+  pin(self, next.lane, next.interval);
 }
 
 /** Pins what the thread above or below did at the pinned instant. */

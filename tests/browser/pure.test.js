@@ -7,6 +7,7 @@ import { groupNames } from './blame.js';
 import { foldRows, nativePools, peakAlive, poolsOf } from './groups.js';
 import { barsOf, decadesFor, logBins, stateFigure, utilisationFigure } from './charts.js';
 import { inkOn, labelOf, mix, onStripe, paintCells, pixelOf, rgbOf } from './draw.js';
+import { edgeOf, findWords, nextMatch } from './find.js';
 import { axisTicks, csvField, csvText, decimalsFor, elide, formatCount, formatDuration, formatInstant, formatPercent, plotlyText, shortFunction, shortPlace, splitPlace } from './format.js';
 import { SUMS } from './aggregate.js';
 import { cellText } from './tableview.js';
@@ -304,6 +305,35 @@ test('a wait is labelled with what it is for: one for the GIL with who has it, n
   const store = { kind: [0, 0, 1, 2, 3], blocker: [1, -1, 1, -1, -1], kinds, reasons: ['', 'gil', 'queue'], functions: ['time.sleep'] };
   const labels = [0, 1, 2, 3, 4].map((i) => labelOf({ store, names: ['a', 'b'] }, i));
   assert.deepEqual(labels, ['for b', 'for the GIL', 'queue', 'time.sleep', 'time.sleep']);
+});
+
+const FOUND_IN = {
+  lanes: 3, from: [0, 3, 5, 6], bounds: [0, 10, 20, 30, 0, 20, 50, 0, 40], kind: [0, 1, 0, 2, 3, 4],
+  kinds: { fn: [0, 1, 1, 0, 1], lane: [0, 0, 1, 1, 2] }, functions: ['Parse (a.py:1)', 'run (b.py:2)'],
+};
+
+test('a search finds the intervals of a function, one after another in time, round and round', () => {
+  const found = findWords(FOUND_IN, 'parse');
+  assert.deepEqual(found.intervals.map((own) => [...own]), [[0, 2], [4], []]);
+  assert.equal(found.count, 3);
+  const walk = (direction) => {
+    let place = { time: 5, lane: 0 };
+    return [1, 2, 3, 4].map(() => {
+      const { lane, interval } = nextMatch(FOUND_IN, found, place, direction);
+      place = { time: FOUND_IN.bounds[interval + lane], lane };
+      return [lane, interval];
+    });
+  };
+  assert.deepEqual(walk(1), [[0, 2], [1, 4], [0, 0], [0, 2]]);
+  assert.deepEqual(walk(-1), [[0, 0], [1, 4], [0, 2], [0, 0]]);
+  assert.deepEqual(nextMatch(FOUND_IN, found, { time: 20, lane: 1 }, -1), { lane: 0, interval: 2 });
+});
+
+test('a search begins at the edge of the view, or with what reaches into it', () => {
+  const found = findWords(FOUND_IN, 'parse');
+  assert.deepEqual(edgeOf(FOUND_IN, found, { from: 12, to: 40 }, 1), { time: 12, lane: -1 });
+  assert.deepEqual(edgeOf(FOUND_IN, found, { from: 45, to: 50 }, 1), { time: 20, lane: -1 });
+  assert.deepEqual(edgeOf(FOUND_IN, found, { from: 12, to: 40 }, -1), { time: 40, lane: -1 });
 });
 
 test('a missing value is a dash', () => {

@@ -153,6 +153,49 @@ def test_the_help_is_seen_wherever_the_page_is_scrolled_to_and_escape_closes_it_
     assert opened.text("#pinned") == ""
 
 
+def test_enter_in_the_search_goes_through_its_matches_and_shows_each(open_page):
+    opened = open_page(timeline(SMALL), fragment="#t=40000000-50000000")
+    page = opened.page
+    page.fill("#search", "crunch")
+    opened.wait_for_note("1 of 3 threads match.*3 intervals of it")
+
+    def pressed(key):
+        page.keyboard.press(key)
+        lasted, start = re.search(r"lasted\s+(\S+) ms\s+from\s+(\S+) s", opened.text("#pinned")).groups()
+        return float(lasted), float(start)
+
+    def running_is_in_view():
+        settle(opened)
+        return "47,138,42" in pixels(opened, 16)
+
+    assert not running_is_in_view()
+    assert pressed("Enter") == (30, 0.03)
+    assert pressed("Enter") == (40, 0.06)
+    assert running_is_in_view()
+    assert pressed("Enter") == (30, 0)
+    assert pressed("Shift+Enter") == (40, 0.06)
+    assert page.evaluate("document.activeElement.id") == "search"
+
+
+def test_enter_goes_through_the_threads_where_only_their_names_match(open_page):
+    opened = open_page(timeline(SMALL))
+    opened.page.fill("#search", "w")
+    for name in ("w1", "w2", "w1"):
+        opened.page.keyboard.press("Enter")
+        assert opened.page.locator(".pinned-lane").inner_text() == name
+
+
+def test_what_a_search_finds_is_marked(open_page):
+    opened = open_page(timeline(SMALL))
+    opened.page.fill("#search", "time.sleep")
+    opened.wait_for_note("1 of 3 threads match")
+    settle(opened)
+    below_the_bar, above_it = 28, 3
+    width = opened.page.locator("#lane-canvas").bounding_box()["width"]
+    assert abs(dark_pixels(opened, below_the_bar) - 0.3 * width) < 4
+    assert dark_pixels(opened, above_it) == 0
+
+
 def test_a_pinned_wait_leads_to_the_thread_that_let_it_go_on(open_page):
     opened = open_page(timeline(SMALL))
     opened.page.locator("#lane-canvas").click(position={"x": 400, "y": 48})
