@@ -133,9 +133,10 @@ function sceneOf(self, height) {
 function writeNote(self, scene, width) {
   const { from, to } = self.view;
   const { store } = self.world;
-  const inView = self.shown.reduce((sum, lane) => sum + Math.max(0, intervalAt(store, lane, to) - intervalAt(store, lane, from) + 1), 0);
+  const alive = self.shown.filter((lane) => laneEnd(store, lane) > from && laneStart(store, lane) < to);
+  const inView = alive.reduce((sum, lane) => sum + intervalAt(store, lane, to) - intervalAt(store, lane, from) + 1, 0);
   const shares = scene.rows.some((row) => !hasRoom(scene.store, row.lane, self.view, width));
-  const words = [`${formatDuration(to - from)} in view`, `${formatCount(inView)} intervals`];
+  const words = [`${formatDuration(to - from)} in view`, inView === 1 ? '1 interval' : `${formatCount(inView)} intervals`];
   words.push(shares ? `columns of ${formatDuration((to - from) / width)} show shares` : 'every interval drawn by itself');
   const closed = self.rows.filter((row) => row.pool && !self.open.has(row.pool.name)).length;
   if (closed) words.push(closed === 1 ? '1 pool folded' : `${closed} pools folded`);

@@ -242,6 +242,7 @@ def test_a_thread_that_ended_before_the_view_leaves_nothing_in_it(open_page):
     settle(opened)
     between_lanes, early, late = (pixels(opened, y) for y in (33, 48, 80))
     assert early == late == between_lanes
+    assert opened.note().startswith("40.0 ms in view · 1 interval ·")
 
 
 def test_undo_leads_back_to_the_view_before(open_page):
