@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 from agent_support import NATIVE, compile_c, needs_gil, record, run_program
 
-from gtrace.evidence.gil import GilKind
+from gtrace.evidence.gil import GilKind, read_gil
 
 pytestmark = [
     needs_gil,
@@ -72,6 +72,26 @@ agent.stop()
 print(call_with_the_gil(object, "wait_a_little"))
 """
     assert run_program(LOAD + code, str(folder / "race.bin")).split() == ["0", "0"]
+
+
+def test_a_child_is_recorded_that_was_forked_while_a_thread_had_the_loaders_lock(folder):
+    """Nobody gives that back in the child, where the thread is not."""
+    code = """
+ctypes.CDLL(folder + "/loads.so").start_asking()
+for number in range(20):
+    if os.fork() == 0:
+        agent.start(f"{path}.{number}", max_bytes=1 << 20)
+        burn()
+        agent.stop()
+        os._exit(0)
+    os.wait()
+agent.stop()
+"""
+    run_program(LOAD + code, str(folder / "children.bin"))
+    children = [read_gil(path) for path in folder.glob("children.bin.*")]
+
+    assert len(children) == 20
+    assert all(child.damage == () and len(child.events) > 1 for child in children)
 
 
 def test_what_is_loaded_where_another_object_was_is_put_back_as_it_was(folder):

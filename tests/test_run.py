@@ -288,6 +288,21 @@ def test_what_the_kernel_knows_is_left_out_where_that_is_wished(gtrace, tmp_path
     assert b'"event":"amount"' not in journal.read_bytes()
 
 
+IGNORES_CHILDREN = """
+import os, signal, sys
+signal.signal(signal.SIGCHLD, signal.SIG_IGN)
+os.execv(sys.argv[1], sys.argv[1:])
+"""
+
+
+def test_the_end_of_a_program_is_seen_where_ends_of_children_were_ignored():
+    gtrace = [sys.executable, "-m", "gtrace", "run", "--light", "--quiet", "--no-report"]
+    command = [sys.executable, "-c", IGNORES_CHILDREN, *gtrace, "-c", "print('ran')"]
+    done = subprocess.run(command, capture_output=True, text=True, timeout=TIMEOUT_S, check=False)
+
+    assert (done.returncode, done.stdout, done.stderr) == (0, "ran\n", "")
+
+
 def test_a_script_of_any_name_has_a_page(gtrace, tmp_path):
     name = os.fsdecode(b"gr\xfc\xdfe\n\x1b.py")
     (tmp_path / name).write_text("print('ran')")

@@ -17,6 +17,8 @@ if TYPE_CHECKING:
 
 PATIENCE_S: Final = 0.02
 """The kernel signals one process of a group after the other, and some senders this one before all of them."""
+ENDING: Final = {signal.SIGTERM, signal.SIGINT, signal.SIGHUP, signal.SIGQUIT}
+"""To be told to end twice at once means no more than to be told so once."""
 PENDING: Final = "ShdPnd:"
 
 
@@ -36,7 +38,7 @@ class Witness:
     def has_seen(self, number: int, program: int) -> bool:
         """Whether a signal that came to this process went to ``program`` as well, being of this group.
 
-        It has come once then, however often it was sent meanwhile.
+        One that asks for an end has come once then, however often it was sent meanwhile.
         """
         with suppress(ProcessLookupError):
             if os.getpgid(program) != os.getpgrp():
@@ -47,7 +49,8 @@ class Witness:
                 return False
             self._look()
         self._seen.remove(number)
-        signal.sigtimedwait([number], PATIENCE_S)  # of a sender that signals this process and then all
+        if number in ENDING:  # a sender may have signalled this process and then all
+            signal.sigtimedwait([number], PATIENCE_S)
         return True
 
     def _look(self) -> None:
@@ -55,7 +58,7 @@ class Witness:
 
         What comes while there are two is pending for both.
         """
-        if not self._idle.pending() - self._seen_before:
+        if not self._idle.pending():
             return
         before, self._idle = self._idle, _Idle(self._signals)
         pending = before.pending()
@@ -83,8 +86,9 @@ class _Idle:
     def stop(self) -> None:
         os.close(self._end)
         if self._pid:
-            os.kill(self._pid, signal.SIGKILL)
-            os.waitpid(self._pid, 0)
+            with suppress(ProcessLookupError, ChildProcessError):
+                os.kill(self._pid, signal.SIGKILL)
+                os.waitpid(self._pid, 0)
 
     def pending(self) -> set[int]:
         try:

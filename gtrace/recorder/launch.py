@@ -78,6 +78,7 @@ def run_program(arguments: list[str], options: LaunchOptions) -> Outcome:
     the program by itself.
     """
     environment = _environment(options)
+    _see_children()
     watched = {*FORWARDED, signal.SIGCHLD}
     mask = signal.pthread_sigmask(signal.SIG_BLOCK, watched)
     witness = Witness(FORWARDED)
@@ -104,6 +105,12 @@ def run_program(arguments: list[str], options: LaunchOptions) -> Outcome:
         witness.stop()
         signal.pthread_sigmask(signal.SIG_SETMASK, mask)
     return outcome
+
+
+def _see_children() -> None:
+    """Where SIGCHLD is ignored, as who started this may have left it, a child's end cannot be seen."""
+    if signal.getsignal(signal.SIGCHLD) is signal.SIG_IGN:
+        signal.signal(signal.SIGCHLD, signal.SIG_DFL)
 
 
 def _settle(recording: str) -> None:
@@ -149,7 +156,8 @@ def _wait(
         try:
             info = _next_signal(watched, interrupt_at - monotonic())
         except KeyboardInterrupt:  # in a process of many threads another one took the signal
-            os.kill(pid, signal.SIGINT)
+            if not witness.has_seen(signal.SIGINT, pid):
+                os.kill(pid, signal.SIGINT)
             interrupted = True
             continue
         if info is not None and info.si_signo != signal.SIGCHLD:

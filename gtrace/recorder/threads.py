@@ -134,8 +134,8 @@ class Registry:
         self.record_main()
 
     def before_start(self, thread: threading.Thread) -> None:
-        if thread._started.is_set():  # type: ignore[attr-defined]
-            return  # a second start() raises, and the thread keeps its key
+        if not _is_initialized(thread) or thread._started.is_set():  # type: ignore[attr-defined]
+            return  # start() raises, and a thread that was started keeps its key
         key = self.keys[id(thread)] = self.next_key()
         self._record_start(key, _target(thread))
 
@@ -169,7 +169,7 @@ class Registry:
 
     def after_join(self, token: tuple[threading.Thread, float | None, int]) -> None:
         thread, timeout, began = token
-        if not thread._started.is_set():  # type: ignore[attr-defined]
+        if not _is_initialized(thread) or not thread._started.is_set():  # type: ignore[attr-defined]
             return
         alive = threading.Thread.is_alive(thread)
         outcome = "ended" if not alive else "interrupted" if timeout is None else "timed out"
@@ -247,6 +247,10 @@ def _can_start(arguments: tuple[Any, ...]) -> bool:
         and callable(arguments[0])
         and all(map(isinstance, arguments, kinds))
     )
+
+
+def _is_initialized(thread: threading.Thread) -> bool:
+    return bool(thread._initialized)  # type: ignore[attr-defined]
 
 
 def _hook(function: FunctionType, before: Callable[..., Any], after: Callable[[Any], None]) -> bool:

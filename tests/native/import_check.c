@@ -28,9 +28,18 @@ static int on_post(sem_t *semaphore) {
 }
 
 static const gt_import signal_import[] = {{"pthread_cond_signal", (void *)on_signal}};
-static const gt_import post_import[] = {{"sem_post", (void *)on_post}, {"no_such_import", NULL}};
-static const gt_imports imports[] = {{signal_import, 1}, {post_import, 2}};
-static const gt_imports no_imports[] = {{post_import + 1, 1}, {NULL, 0}};
+/* Of another C library than this one: who asks for it must not find it. */
+extern int no_such_function(void) __attribute__((weak));
+
+static int on_no_such_function(void) {
+    return 0;
+}
+
+static const gt_import post_import[] = {{"sem_post", (void *)on_post},
+                                        {"no_such_function", (void *)on_no_such_function},
+                                        {"no_such_import", NULL}};
+static const gt_imports imports[] = {{signal_import, 1}, {post_import, 3}};
+static const gt_imports no_imports[] = {{post_import + 2, 1}, {NULL, 0}};
 
 /* The protection of every page of this program, as text. */
 static char *protections(const char *program) {
@@ -58,6 +67,7 @@ int main(int argc, char **argv) {
     for (int round = 1; round <= 2; round++) {
         CHECK(gt_patch_imports(&inside, imports) == NULL);
         CHECK(gt_patched_slots() >= 2);
+        CHECK(!no_such_function);
         pthread_cond_signal(&cond);
         sem_post(&semaphore);
         CHECK(signals == round && posts == round);

@@ -1,6 +1,8 @@
-/* A thread that Python knows nothing of, which loads an object and unloads it again, over and over. */
+/* Threads that Python knows nothing of: one loads an object and unloads it again, over and over, another asks
+ * the loader all the time what it has loaded. */
 #define _GNU_SOURCE
 #include <dlfcn.h>
+#include <link.h>
 #include <pthread.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -26,6 +28,23 @@ int start_loading(const char *object, int times) {
     path = strdup(object);
     rounds = times;
     return pthread_create(&thread, NULL, load, NULL);
+}
+
+static int look(struct dl_phdr_info *info, size_t size, void *unused) {
+    (void)info;
+    (void)size;
+    (void)unused;
+    return 0;
+}
+
+static void *keep_asking(void *unused) {
+    for (;;)
+        dl_iterate_phdr(look, unused);
+    return NULL;
+}
+
+int start_asking(void) {
+    return pthread_create(&thread, NULL, keep_asking, NULL);
 }
 
 int end_loading(void) {

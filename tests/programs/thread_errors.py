@@ -1,6 +1,7 @@
 """Fails and shows its stack in each kind of thread."""
 
 import _thread
+import functools
 import sys
 import threading
 import traceback
@@ -60,7 +61,20 @@ with ThreadPoolExecutor(1) as pool:
             pool.submit(task).result()
         except ZeroDivisionError:
             traceback.print_exc()
-for mistake in (ended.start, threading.Thread().join, threading.current_thread().join):
+
+
+class Uninitialized(threading.Thread):
+    def __init__(self):
+        """Forgets its base."""
+
+
+forgetful = Uninitialized.start, Uninitialized.join
+for mistake in (
+    ended.start,
+    threading.Thread().join,
+    threading.current_thread().join,
+    *[functools.partial(method, Uninitialized()) for method in forgetful],
+):
     try:
         mistake()
     except RuntimeError:

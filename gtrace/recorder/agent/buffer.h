@@ -124,14 +124,6 @@ static inline void gt_write(gt_region *region, gt_record record) {
         gt_write_slow(region, record, 0);
 }
 
-/* A record that makes sense in this chunk only; false where the chunk has no place for it. */
-static inline bool gt_write_here(gt_record record) {
-    gt_record *place = gt_take(&gt_self, 1);
-    if (place)
-        gt_fill(place, record);
-    return place;
-}
-
 /* A record with a VALUE behind it. */
 static inline void gt_write_with(gt_region *region, gt_record record, uint64_t value) {
     gt_record *place = __builtin_expect(gt_self.region == region, 1) ? gt_take(&gt_self, 2) : NULL;

@@ -58,7 +58,10 @@ void gt_call_begin(gt_region *region, uint64_t call) {
     } else {
         self->call = call;
         self->call_began = self->away_since;
-        if (self->chunk != self->away_chunk || !gt_write_here(gt_record_of(call, GT_CALL)))
+        gt_record *place = self->chunk == self->away_chunk ? gt_take(self, 1) : NULL;
+        if (place && self->chunk == self->away_chunk) /* still: a signal handler may have begun another */
+            gt_fill(place, gt_record_of(call, GT_CALL));
+        else
             note(region, GT_TIMED_CALL, self->away_since, call);
     }
     self->call_ended = 0;

@@ -340,8 +340,8 @@ uint32_t gt_chunk_file_leave(gt_region *region) {
 }
 
 void gt_chunk_file_close(gt_region *region) {
-    int fd = usable_fd(region);
     uint32_t used = unmap(region); /* from here on nobody makes it grow */
+    int fd = usable_fd(region);
     atomic_store(&region->fd, LEFT);
     if (fd < 0)
         return;

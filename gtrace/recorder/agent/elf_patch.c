@@ -39,7 +39,7 @@ static gt_known objects[MAX_OBJECTS];
 static size_t object_count;
 static const char *libraries[MAX_LIBRARIES]; /* that objects which are patched were linked with */
 static size_t library_count;
-static unsigned long long loads_seen, unloads_seen;
+static _Atomic unsigned long long loads_seen, unloads_seen;
 
 size_t gt_patched_slots(void) {
     return atomic_load(&slot_count);
@@ -59,10 +59,18 @@ static void wait_for_use(void) {
         sched_yield();
 }
 
-/* The thread that was at it is the parent's. */
+/* A forked child: what was patched in its parent stays patched, as another thread of the parent may have had
+ * the loader's lock, and nobody gives that back here. */
+static bool is_inherited;
+
+static void begin_child(void) {
+    is_inherited = is_inherited || gt_patched_slots() > 0;
+    end_use(); /* the thread that was at it is the parent's */
+}
+
 static void follow_forks(void) {
     static bool follows;
-    follows = follows || pthread_atfork(NULL, NULL, end_use) == 0;
+    follows = follows || pthread_atfork(NULL, NULL, begin_child) == 0;
 }
 
 /* One object whose slots are visited. */
@@ -114,7 +122,7 @@ static bool redirect(void *data, void **address, const char *name) {
     gt_patching *patching = data;
     void *hook = hook_of(patching->lists, name);
     void *before = hook ? __atomic_load_n(address, __ATOMIC_ACQUIRE) : NULL;
-    if (!hook || before == hook)
+    if (!before || before == hook) /* a weak one that nobody defines is to stay so */
         return true;
     gt_slot *slot = slot_of(address);
     if (slot)
@@ -296,37 +304,39 @@ static void forget_unloaded(void) {
     object_count = library_count = 0;
 }
 
-/* An object stands in the loader's list before its slots are what they will be. Whoever loads has a lock
- * all the while that dladdr() takes, too: once that comes back, all that was in the list is done. */
-static void patch_settled(gt_users *users) {
-    Dl_info unused;
-    for (int turn = 0; turn < TRIES; turn++) {
-        dl_iterate_phdr(look_at_counts, users);
-        if (users->loads == loads_seen && users->unloads == unloads_seen)
-            return;
-        dladdr(users->except, &unused);
-        if (users->unloads != unloads_seen)
-            forget_unloaded();
-        users->changed = false;
-        for (size_t listed = SIZE_MAX; listed != library_count && !users->changed;) {
-            listed = library_count;
-            dl_iterate_phdr(patch_user, users);
-        }
-        if (!users->changed) {
-            loads_seen = users->loads;
-            unloads_seen = users->unloads;
-            return;
-        }
+/* False where another thread loads something meanwhile. */
+static bool patch_listed(gt_users *users) {
+    if (users->unloads != unloads_seen)
+        forget_unloaded();
+    users->changed = false;
+    for (size_t listed = SIZE_MAX; listed != library_count && !users->changed;) {
+        listed = library_count;
+        dl_iterate_phdr(patch_user, users);
     }
+    if (users->changed)
+        return false;
+    loads_seen = users->loads;
+    unloads_seen = users->unloads;
+    return true;
 }
 
+/* An object stands in the loader's list before its slots are what they will be. Whoever loads has a lock
+ * all the while that dladdr() takes, too: once that comes back, all that was in the list is done. */
 void gt_patch_users(const char *const *markers, const gt_imports lists[GT_IMPORT_LISTS], const void *except) {
     gt_users users = {.markers = markers, .lists = lists, .except = except};
-    if (!begin_use()) /* what is new is looked at the next time */
-        return;
-    if (gt_patched_slots() > 0)
-        patch_settled(&users);
-    end_use();
+    Dl_info unused;
+    for (int turn = 0; turn < TRIES; turn++) {
+        dl_iterate_phdr(look_at_counts, &users);
+        if (users.loads == loads_seen && users.unloads == unloads_seen)
+            return;
+        dladdr(except, &unused);
+        if (!begin_use()) /* what is new is looked at the next time */
+            return;
+        bool done = gt_patched_slots() == 0 || patch_listed(&users);
+        end_use();
+        if (done)
+            return;
+    }
 }
 
 typedef struct {
@@ -362,6 +372,8 @@ bool gt_patch_for_good(const char *file, const gt_imports lists[GT_IMPORT_LISTS]
 }
 
 void gt_unpatch_imports(void) {
+    if (is_inherited)
+        return;
     wait_for_use();
     unpatch_all();
     end_use();

@@ -33,7 +33,7 @@ void gt_patch_users(const char *const *markers, const gt_imports lists[GT_IMPORT
 bool gt_patch_for_good(const char *file, const gt_imports lists[GT_IMPORT_LISTS]);
 
 /* Puts back what is still ours: a slot that someone else has redirected since is left alone, as is
- * one of an object that is loaded no more. */
+ * one of an object that is loaded no more. In a forked child everything stays as it is. */
 void gt_unpatch_imports(void);
 
 /* Slots that are redirected now. */

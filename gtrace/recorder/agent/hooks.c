@@ -184,6 +184,8 @@ static const gt_import interpreter[] = {
 const char *gt_hooks_install(void) {
     if (!_PyRuntime)
         return "the interpreter does not export _PyRuntime";
+    if (gt_patched_slots() > 0) /* a forked child's; modules are looked at when it loads the next one */
+        return NULL;
     gt_imports own = {interpreter, sizeof interpreter / sizeof *interpreter};
     const char *reason = gt_patch_imports(_PyRuntime, (gt_imports[]){own, gt_blocking_imports()});
     if (!reason)

@@ -220,6 +220,8 @@ static bool note_start(plain_threads *self, PyObject *thread) {
 /* The key is that of the thread. */
 static bool note_begin(plain_threads *self, PyObject *thread, PyObject *key) {
     PyObject *daemon = get(thread, DAEMONIC);
+    if (!daemon)
+        return false;
     line text;
     begin_line(&text, "{\"event\":\"begin\",\"time\":");
     put_number(&text, gt_now());
@@ -375,15 +377,14 @@ static PyType_Spec spec = {
 };
 
 static int prepare_once(void) {
-    if (interned[NAMES - 1])
-        return 0;
+    static bool follows_forks;
     for (int i = 0; i < NAMES; i++)
-        if (!(interned[i] = PyUnicode_InternFromString(names[i])))
+        if (!interned[i] && !(interned[i] = PyUnicode_InternFromString(names[i])))
             return -1;
-    if (pthread_atfork(NULL, NULL, forget_tid) == 0)
-        return 0;
-    PyErr_NoMemory();
-    return -1;
+    follows_forks = follows_forks || pthread_atfork(NULL, NULL, forget_tid) == 0;
+    if (!follows_forks)
+        PyErr_NoMemory();
+    return follows_forks ? 0 : -1;
 }
 
 int gt_registry_add(PyObject *module) {
