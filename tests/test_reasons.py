@@ -20,7 +20,7 @@ import pytest
 from gtrace.model import State
 from gtrace.timeline.blocking import BLOCKING
 from gtrace.timeline.callers import CALLERS, UNQUALIFIED
-from gtrace.timeline.reasons import REASONS, caller_reason, classify, is_wrapper, resolve
+from gtrace.timeline.reasons import OWN_WORD, REASONS, caller_reason, classify, is_wrapper, resolve
 
 DATA = Path(__file__).parent / "data" / "call_names"
 VERSIONS = ("3.10", "3.11", "3.12", "3.13", "3.14", "3.15")
@@ -158,6 +158,8 @@ def test_sleeps_of_the_standard_library_that_wait_for_something_else() -> None:
     assert resolve(sleep, "child process") == (State.IO_WAIT, "child process")
     assert resolve(sleep, "queue") == (State.LOCK_WAIT, "queue")
     assert resolve(lock, "timer") == (State.SLEEP, "timer")
+    assert resolve(lock, "queue") == (State.LOCK_WAIT, "queue")
+    assert resolve(classify("posix.read"), "queue") == (State.IO_WAIT, "process queue")
     assert resolve(classify("zlib.compress"), "queue") == (State.NATIVE, "compression")
     assert resolve(classify("math.sin"), "queue") == (None, "")
 
@@ -206,4 +208,5 @@ def test_every_name_in_the_table_is_one_of_this_interpreter_or_of_another_versio
 def test_reasons_are_words_of_one_list_and_all_of_them_are_used() -> None:
     candidates = {c.reason for several in UNQUALIFIED.values() for c in several} - {""}
     used = {reason for _, reason in BLOCKING.values()} | set(CALLERS.values()) | candidates
+    used |= set(OWN_WORD.values())
     assert used == set(REASONS)

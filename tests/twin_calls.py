@@ -121,4 +121,6 @@ def waits_for(call: Call) -> tuple[str, str]:
         named, outer = WRAPPERS[outer.name], outer.outer
     if not named or state == "native":
         return state, reason
+    if named == "queue" and state == "io_wait":
+        return state, "process queue"
     return ("lock_wait" if (state, named) == ("sleep", "queue") else state), named

@@ -20,6 +20,7 @@ REASONS: Final[dict[str, str]] = {
     "thread start": "a new thread's first step",
     "future": "the result of a future or of a pool's task",
     "import lock": "a module another thread is importing",
+    "process queue": "an item in a queue shared with other processes, or room for one",
     "process lock": "a lock, semaphore or condition shared with other processes",
     "file lock": "a lock on a file",
     "socket recv": "bytes from a socket",

@@ -95,11 +95,11 @@ def resolve(call: CallClass, caller: str) -> tuple[State | None, str]:
     ``caller`` is empty where no caller has a reason; it then leaves the call's own. A caller never
     changes what computes without the GIL, and changes a state only where the standard library
     waits in a way of its own: it polls a child process or a queue with sleeps, and a timer sleeps
-    on an event.
+    on an event. A queue that is waited for by I/O is one shared with other processes.
     """
     if not caller or call.state is None or call.state is State.NATIVE:
         return call.state, call.reason
-    return _OWN_WAY.get((call.state, caller), call.state), caller
+    return _OWN_WAY.get((call.state, caller), call.state), OWN_WORD.get((call.state, caller), caller)
 
 
 _OWN_WAY: Final = {
@@ -107,6 +107,8 @@ _OWN_WAY: Final = {
     (State.SLEEP, "queue"): State.LOCK_WAIT,
     (State.LOCK_WAIT, "timer"): State.SLEEP,
 }
+OWN_WORD: Final = {(State.IO_WAIT, "queue"): "process queue"}
+"""Of a queue that is waited for by I/O the other end is in another process."""
 
 
 def _inherited(name: str) -> tuple[State, str] | None:

@@ -91,14 +91,14 @@ def connection_poll() -> None:
     near.poll(WAIT_S)
 
 
-@probe("io_wait", "queue")
+@probe("io_wait", "process queue")
 def process_queue_get() -> None:
     items: Any = multiprocessing.SimpleQueue()
     later(items.put, 1)
     items.get()
 
 
-@probe("io_wait", "queue")
+@probe("io_wait", "process queue")
 def process_queue_get_timeout() -> None:
     with contextlib.suppress(queue.Empty):
         multiprocessing.Queue().get(timeout=WAIT_S)
