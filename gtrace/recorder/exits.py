@@ -7,6 +7,8 @@ import _thread
 import os
 import posix
 
+from gtrace.recorder import agent
+
 TYPE_CHECKING = False
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -33,6 +35,7 @@ def install(
             handler = _SavingDeath(_signal.SIG_DFL)
             handler.save = save
             _signal.signal(number, handler)
+            agent.insist(number)
 
 
 class _SavingDeath(int):
@@ -47,13 +50,37 @@ class _SavingDeath(int):
     """The process that dies: a child that it forked meanwhile does not."""
 
     def __call__(self, number: int, _frame: FrameType | None) -> None:
+        agent.insist_no_more()
+        own = os.getpid()
         # timeout(1) sends its signal twice: the second must not cost what is being saved
-        if _SavingDeath.dying == os.getpid():
+        if _SavingDeath.dying == own:
             return
-        _SavingDeath.dying = os.getpid()
+        if Saving.process == own:
+            Saving.asked = number
+            return
+        _SavingDeath.dying = own
         self.save()
-        _signal.signal(number, _signal.SIG_DFL)
-        os.kill(os.getpid(), number)
+        _die(number)
+
+
+def _die(number: int) -> None:
+    _signal.signal(number, _signal.SIG_DFL)
+    os.kill(os.getpid(), number)
+
+
+class Saving:
+    """While it lasts, a signal to die waits: the process may be on its way out by itself, and save."""
+
+    process = 0
+    asked = 0
+
+    def __enter__(self) -> None:
+        Saving.process, Saving.asked = os.getpid(), 0
+
+    def __exit__(self, *_: object) -> None:
+        Saving.process = 0
+        if Saving.asked:
+            _die(Saving.asked)
 
 
 class Postponed:

@@ -93,9 +93,12 @@ class Session:
 
     def save(self) -> None:
         """Stops the sources and saves; only the first call in a process does anything."""
-        if self._saved:
-            return
-        self._saved = True
+        with exits.Saving():
+            if not self._saved:
+                self._saved = True
+                self._save_all()
+
+    def _save_all(self) -> None:
         _ignore_interrupts()
         ended = monotonic_ns()
         locks.record(self._journal, ended)
@@ -130,8 +133,9 @@ class Session:
 
     def _save_before_exec(self) -> None:
         """Saves the calls; the agent's file is on disk already, and its end need not be said."""
-        if not self._saved:
-            self._save_calls()
+        with exits.Saving():
+            if not self._saved:
+                self._save_calls()
 
     def _resume(self) -> None:
         """The program lives on: its exec failed."""

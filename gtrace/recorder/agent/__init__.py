@@ -17,6 +17,8 @@ if TYPE_CHECKING:
 __all__ = [
     "AgentUnavailable",
     "guard_names",
+    "insist",
+    "insist_no_more",
     "plain_threads",
     "restart_in_child",
     "start",
@@ -109,6 +111,27 @@ def guard_names(file: str) -> bool:
     except AgentUnavailable:
         return False
     return guarded
+
+
+def insist(number: int) -> bool:
+    """Have the signal come again until ``insist_no_more`` is called; False where that is not possible.
+
+    For a signal that has a handler in Python by now, which would never run where the signal came right before
+    a call that blocks.
+    """
+    try:
+        done: bool = _load().insist(number)
+    except AgentUnavailable:
+        return False
+    return done
+
+
+def insist_no_more() -> None:
+    """The handler of such a signal runs: it need not come again in this process."""
+    try:
+        _load().insist_no_more()
+    except AgentUnavailable:
+        return
 
 
 def plain_threads(registry: Any) -> Any | None:

@@ -10,6 +10,7 @@
 #include "frames.h"
 #include "gil.h"
 #include "hooks.h"
+#include "insist.h"
 #include "names.h"
 #include "registry.h"
 #include "site_format.h"
@@ -183,8 +184,23 @@ static PyObject *guard_names(PyObject *module, PyObject *args) {
     return PyBool_FromLong(guarded);
 }
 
+static PyObject *insist(PyObject *module, PyObject *number) {
+    (void)module;
+    long signal = PyLong_AsLong(number);
+    return PyErr_Occurred() ? NULL : PyBool_FromLong(gt_insist((int)signal));
+}
+
+static PyObject *insist_no_more(PyObject *module, PyObject *ignored) {
+    (void)module;
+    (void)ignored;
+    gt_insist_no_more();
+    Py_RETURN_NONE;
+}
+
 static PyMethodDef methods[] = {
     {"guard_names", guard_names, METH_VARARGS, "guard_names(file) -> bool"},
+    {"insist", insist, METH_O, "insist(signal) -> bool"},
+    {"insist_no_more", insist_no_more, METH_NOARGS, "insist_no_more() -> None"},
     {"own_frames", own_frames, METH_NOARGS, "own_frames() -> list"},
     {"start", start, METH_VARARGS, "start(path, max_bytes) -> level"},
     {"start_sites", start_sites, METH_VARARGS, "start_sites(path, max_bytes, threshold_ns) -> None"},
