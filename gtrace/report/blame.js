@@ -9,6 +9,8 @@ const FEW = 12;
 /** More are told apart where their waits met holds no more often than this; else they are counted by their pools. */
 const OVERLAPS = 200_000;
 const GROUPS = 40;
+/** With more rows than this no reader finds what they have in common: then they are counted by pools as well. */
+const ROWS = 200;
 
 /**
  * @typedef {object} Waits threads that wait for the GIL, counted as one
@@ -66,8 +68,8 @@ export function groupNames(names) {
  * @returns {Blame[]}
  */
 export function blameWithin(store, held, waiting, range, names) {
-  const each = !waiting.alone && overlapsOf(store, held, range) <= OVERLAPS;
-  const found = each ? blameEach(store, held, range, names) : blameGroups(store, held, waiting, range);
+  const each = !waiting.alone && overlapsOf(store, held, range) <= OVERLAPS ? blameEach(store, held, range, names) : null;
+  const found = each && each.length <= ROWS ? each : blameGroups(store, held, waiting, range);
   return found.sort((a, b) => b.ns - a.ns);
 }
 

@@ -121,7 +121,7 @@ const BLAME = {
   empty: 'No wait for the GIL is known in this range.',
   how: [
     'While the thread on the left waited for the GIL, who had it, and in which function.',
-    'The function at the top is the one to make shorter, or to move out of the GIL.',
+    'Where one function has most of the time, it is the one to make shorter, or to move out of the GIL.',
   ],
   columns: [
     { key: 'thread', label: 'Waiting', type: 'text' },
