@@ -189,7 +189,7 @@ def test_options_of_the_recorder_are_passed_on_and_a_recording_can_be_kept(shell
     capsys.readouterr()
 
     assert result.result.path == tmp_path / "kept.gtrace"
-    assert result.result.meta["options"] == {"calls": False, "switch_interval_s": 0.25}
+    assert result.result.meta["options"] == {"calls": False, "scheduler": True, "switch_interval_s": 0.25}
     assert gtrace.load(tmp_path / "kept.gtrace").calls.empty
 
 
