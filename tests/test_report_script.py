@@ -195,6 +195,19 @@ def test_blame_counted_by_groups_adds_up_to_the_same(modules):
             assert grouped == pytest.approx(each, abs=1)
 
 
+def test_threads_are_told_apart_in_blame_as_long_as_the_rows_are_few(modules):
+    seen = set()
+    for known in (KNOWN[1], synthetic(400, 6, seed=3)):
+        for answer in ask(modules, known, ranges_of(known)):
+            few = len(answer["blame"]) <= 200 or len(known.threads) <= 12
+            rows, expected = (
+                sorted(str(row) for row in answer[name]) for name in ("shown", "blame" if few else "grouped")
+            )
+            assert rows == expected
+            seen.add(few)
+    assert seen == {True, False}
+
+
 def by_function(blame, key, together):
     found = {}
     for one in blame:

@@ -65,11 +65,12 @@ export function groupNames(names) {
  * @param {Waiting} waiting
  * @param {import('./view.js').Range} range
  * @param {string[]} names of the lanes
+ * @param {number} rows of single threads up to so many
  * @returns {Blame[]}
  */
-export function blameWithin(store, held, waiting, range, names) {
+export function blameWithin(store, held, waiting, range, names, rows = ROWS) {
   const each = !waiting.alone && overlapsOf(store, held, range) <= OVERLAPS ? blameEach(store, held, range, names) : null;
-  const found = each && each.length <= ROWS ? each : blameGroups(store, held, waiting, range);
+  const found = each && each.length <= rows ? each : blameGroups(store, held, waiting, range);
   return found.sort((a, b) => b.ns - a.ns);
 }
 

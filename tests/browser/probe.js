@@ -39,7 +39,8 @@ const answers = asked.ranges.map(([from, to]) => {
   const { longest, lengths, ...holds } = holdsWithin(held, from, to, 5);
   return {
     totals: Array.from({ length: store.lanes }, (_, lane) => Array.from(laneTotals(store, sums, lane, from, to))),
-    cells: columns, waits, holds, longest, lengths: Array.from(lengths), blame: blameWithin(store, held, told, { from, to }, names),
+    cells: columns, waits, holds, longest, lengths: Array.from(lengths), blame: blameWithin(store, held, told, { from, to }, names, Infinity),
+    shown: blameWithin(store, held, told, { from, to }, names),
     strip: Array.from(heldCells(store, held, { from, to, cells: asked.cells })),
     grouped: blameGroups(store, held, pooled, { from, to }), each: blameGroups(store, held, alone, { from, to }),
     pool: pool(from, to), locks: lockRows(store, { from, to }, names), latencies: latenciesWithin(store.wakeups, { from, to }, 2),
